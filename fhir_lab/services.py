@@ -1,0 +1,57 @@
+"""What one process builds once and hands to everything: settings, clock, database, search registry, validator.
+
+There are no globals: a test or a second app in the same process makes its own.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from fhir_lab.clock import Clock
+from fhir_lab.settings import Settings
+from fhir_lab.storage.database import Database
+
+if TYPE_CHECKING:
+    from fhir_lab.search.registry import Registry
+    from fhir_lab.security.keys import KeyRing
+    from fhir_lab.validation import Validator
+
+
+class Services:
+    """The parts of one installation, each built when it is first asked for."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock()
+
+    @cached_property
+    def database(self) -> Database:
+        """The database in force."""
+        if not self.settings.database_url:
+            self.settings.var.mkdir(parents=True, exist_ok=True)
+        return Database(self.settings.database, self.settings.database_pool)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """The search parameters of every resource type."""
+        from fhir_lab.search.registry import Registry
+
+        return Registry.load()
+
+    @cached_property
+    def validator(self) -> "Validator":
+        """The 4.0.1 checks of a resource."""
+        from fhir_lab.validation import Validator
+
+        return Validator()
+
+    @cached_property
+    def keys(self) -> "KeyRing":
+        """The keys that sign access tokens and paging links."""
+        from fhir_lab.security.keys import KeyRing
+
+        return KeyRing.open(self.settings)
+
+    def close(self) -> None:
+        """Give back what the parts hold open."""
+        if "database" in self.__dict__:
+            self.database.dispose()

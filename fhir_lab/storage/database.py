@@ -1,0 +1,110 @@
+"""Engines and transactions for SQLite and PostgreSQL: one place that knows how each begins, waits and fails.
+
+Only the edge (a request, a task, a command) opens a transaction; what it calls never commits.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, TimeoutError
+
+from fhir_lab.outcomes import FhirError, Unavailable
+
+T = TypeVar("T")
+ATTEMPTS = 6
+# SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, unique and foreign key races.
+RETRY_STATES = {"40001", "40P01", "23505", "23503"}
+
+
+class Database:
+    """The engines of one installation. `dialect` is `sqlite` or `postgresql`."""
+
+    def __init__(self, url: str, pool: int = 10) -> None:
+        self.url = make_url(url)
+        self.dialect = self.url.get_backend_name()
+        options: dict[str, Any] = {"pool_size": pool, "max_overflow": 2 * pool, "pool_timeout": 30}
+        if self.dialect == "sqlite":
+            options["connect_args"] = {"check_same_thread": False, "timeout": 30}
+        else:
+            options["connect_args"] = {"prepare_threshold": 2, "connect_timeout": 5}
+        self.engine: Engine = create_engine(self.url, **options)
+        if self.dialect == "sqlite":
+            event.listen(self.engine, "connect", _sqlite_connect)
+            event.listen(self.engine, "begin", _sqlite_begin)
+            self._reader = self.engine
+        else:
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading. Raises `Unavailable` when the database does not answer."""
+        with _told(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One write transaction: committed when the block ends, undone when it raises."""
+        with _told(), self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a write transaction, again when it lost a race against another writer.
+
+        `work` must have no effect outside the transaction. Raises what `work` raises, and `Unavailable`.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if attempt == ATTEMPTS or not _lost_race(error):
+                    raise
+                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _sqlite_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # this module begins transactions itself, so that writers can begin IMMEDIATE
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-32000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _lost_race(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state in RETRY_STATES or (state is None and "database is locked" in str(error.orig))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn a database that is down, full or out of connections into an error a client can act on."""
+    try:
+        yield
+    except FhirError:
+        raise
+    except IntegrityError:
+        raise
+    except TimeoutError:
+        raise Unavailable.of("Every database connection is busy. Nothing was stored; try again.") from None
+    except (OperationalError, InterfaceError) as error:
+        if _lost_race(error):
+            raise
+        reason = "has no space left" if "full" in str(error.orig).lower() else "does not answer"
+        raise Unavailable.of(f"The database {reason}. Nothing of this request was stored; try again.") from error

@@ -1,0 +1,61 @@
+"""The tables, one file per part: documents, index, lab, journal, subscriptions, audit.
+
+Importing this package fills `metadata`; Alembic and the tests compare the database with it.
+"""
+
+from fhir_lab.storage.tables.audit import audit_event
+from fhir_lab.storage.tables.base import metadata
+from fhir_lab.storage.tables.documents import change, outbox, resource, resource_history, sequence
+from fhir_lab.storage.tables.index import (
+    idx_date,
+    idx_number,
+    idx_quantity,
+    idx_reference,
+    idx_string,
+    idx_token,
+    idx_uri,
+)
+from fhir_lab.storage.tables.journal import message
+from fhir_lab.storage.tables.lab import (
+    CODING_TABLES,
+    LAB_TABLES,
+    diagnostic_report,
+    diagnostic_report_coding,
+    observation,
+    observation_coding,
+    patient,
+    service_request,
+    service_request_coding,
+    specimen,
+)
+from fhir_lab.storage.tables.subscriptions import notification, subscription_state
+
+__all__ = [
+    "CODING_TABLES",
+    "LAB_TABLES",
+    "audit_event",
+    "change",
+    "diagnostic_report",
+    "diagnostic_report_coding",
+    "idx_date",
+    "idx_number",
+    "idx_quantity",
+    "idx_reference",
+    "idx_string",
+    "idx_token",
+    "idx_uri",
+    "message",
+    "metadata",
+    "notification",
+    "observation",
+    "observation_coding",
+    "outbox",
+    "patient",
+    "resource",
+    "resource_history",
+    "sequence",
+    "service_request",
+    "service_request_coding",
+    "specimen",
+    "subscription_state",
+]

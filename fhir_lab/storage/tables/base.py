@@ -1,0 +1,20 @@
+"""What all tables share: one metadata with a naming convention, and the column types both databases know."""
+
+from sqlalchemy import BigInteger, Integer, MetaData
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite keeps a table in key order only for a column declared INTEGER.
+Key = BigInteger().with_variant(Integer, "sqlite")
+# Microseconds since 1970 in UTC.
+Micros = BigInteger
+
+# The sort key of a row that has no date: before every date, so last when the newest come first.
+NO_DATE = -(2**62)

@@ -1,0 +1,235 @@
+"""The laboratory's tables: typed columns and real foreign keys, keyed by the pk of the FHIR document.
+
+Laboratory SQL, worklists and the hot searches use them. A date is kept twice: as FHIR text, which keeps its precision
+and zone, and as a [low, high) range in microseconds UTC. `sort_key` is `low`, or NO_DATE where there is none.
+The `*_coding` tables hold every coding of the searchable concepts and repeat the sort key, so that
+"this code, newest first" is one index scan.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, Double, ForeignKey, Index, Integer, SmallInteger, String, Table, Text
+
+from fhir_lab.storage.tables.base import NO_DATE, Key, Micros, metadata
+
+
+def _pk() -> Column[int]:
+    return Column("pk", Key, ForeignKey("resource.pk"), primary_key=True, autoincrement=False)
+
+
+def _refers(name: str, target: str) -> Column[int]:
+    return Column(name, BigInteger, ForeignKey(f"{target}.pk", deferrable=True, initially="DEFERRED"))
+
+
+def _sort_key() -> Column[int]:
+    return Column("sort_key", Micros, nullable=False, server_default=str(NO_DATE))
+
+
+patient = Table(
+    "patient",
+    metadata,
+    _pk(),
+    Column("active", Boolean),
+    Column("identifier_system", Text),
+    Column("identifier_value", Text),
+    Column("family", Text),
+    Column("given", Text),  # given names of the first name, parted by a blank
+    Column("gender", String(10)),
+    Column("birth_date", String(10)),  # FHIR date: YYYY, YYYY-MM or YYYY-MM-DD
+    Column("birth_low", Date),
+    Column("birth_high", Date),  # the last day the birth date may mean
+    Column("deceased", Boolean),
+    Column("deceased_at", Text),  # FHIR dateTime
+    Column("phone", Text),
+    Column("email", Text),
+    Column("address_line", Text),
+    Column("city", Text),
+    Column("state", Text),
+    Column("postal_code", Text),
+    Column("country", Text),
+    _refers("organization_pk", "resource"),
+    Index("ix_patient_identifier", "identifier_value", "identifier_system"),
+    Index("ix_patient_family", "family", "given"),
+    Index("ix_patient_birth", "birth_low", "pk"),
+    Index("ix_patient_organization_pk", "organization_pk"),
+)
+
+service_request = Table(
+    "service_request",
+    metadata,
+    _pk(),
+    Column("status", String(20)),
+    Column("intent", String(20)),
+    Column("priority", String(10)),
+    Column("placer_system", Text),
+    Column("placer_value", Text),  # the order number of the one who ordered
+    Column("filler_system", Text),
+    Column("filler_value", Text),  # the order number of the laboratory
+    Column("requisition_system", Text),
+    Column("requisition_value", Text),
+    Column("code_system", Text),
+    Column("code", Text),
+    Column("code_display", Text),
+    Column("code_text", Text),
+    _refers("patient_pk", "patient"),
+    _refers("encounter_pk", "resource"),
+    _refers("requester_pk", "resource"),
+    Column("authored_on", Text),  # FHIR dateTime
+    Column("authored_low", Micros),
+    Column("authored_high", Micros),
+    Column("occurrence", Text),  # FHIR dateTime
+    _sort_key(),
+    Index("ix_service_request_patient", "patient_pk", "sort_key", "pk"),
+    Index("ix_service_request_status", "status", "sort_key", "pk"),
+    Index("ix_service_request_authored", "sort_key", "pk"),
+    Index("ix_service_request_encounter_pk", "encounter_pk"),
+    Index("ix_service_request_requester_pk", "requester_pk"),
+    Index("ix_service_request_placer", "placer_value"),
+    Index("ix_service_request_filler", "filler_value"),
+)
+
+specimen = Table(
+    "specimen",
+    metadata,
+    _pk(),
+    Column("status", String(20)),
+    Column("identifier_system", Text),
+    Column("identifier_value", Text),
+    Column("accession_system", Text),
+    Column("accession_value", Text),
+    Column("type_system", Text),
+    Column("type_code", Text),
+    Column("type_display", Text),
+    Column("type_text", Text),
+    _refers("patient_pk", "patient"),
+    _refers("service_request_pk", "service_request"),
+    _refers("parent_pk", "specimen"),
+    Column("collected", Text),  # FHIR dateTime, or the start of a Period
+    Column("collected_end", Text),
+    Column("collected_low", Micros),
+    Column("collected_high", Micros),
+    Column("received", Text),
+    Column("received_low", Micros),
+    _sort_key(),
+    Index("ix_specimen_patient", "patient_pk", "sort_key", "pk"),
+    Index("ix_specimen_collected", "sort_key", "pk"),
+    Index("ix_specimen_accession", "accession_value"),
+    Index("ix_specimen_identifier", "identifier_value"),
+    Index("ix_specimen_service_request_pk", "service_request_pk"),
+    Index("ix_specimen_parent_pk", "parent_pk"),
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    _pk(),
+    Column("status", String(20)),
+    Column("category", Text),  # code of the first category
+    Column("code_system", Text),
+    Column("code", Text),
+    Column("code_display", Text),
+    Column("code_text", Text),
+    _refers("patient_pk", "patient"),
+    _refers("encounter_pk", "resource"),
+    _refers("specimen_pk", "specimen"),
+    _refers("service_request_pk", "service_request"),
+    _refers("device_pk", "resource"),
+    Column("effective", Text),  # FHIR dateTime, or the start of a Period
+    Column("effective_end", Text),
+    Column("effective_low", Micros),
+    Column("effective_high", Micros),
+    Column("issued", Text),
+    Column("issued_low", Micros),
+    Column("value_type", String(20)),  # Quantity | CodeableConcept | string | boolean | integer | dateTime | time
+    Column("value_number", Double),
+    Column("value_literal", Text),  # the number, date, time or boolean exactly as written
+    Column("value_comparator", String(2)),
+    Column("value_unit", Text),
+    Column("value_system", Text),  # of the unit or of the coded answer
+    Column("value_code", Text),
+    Column("value_display", Text),
+    Column("value_text", Text),
+    Column("interpretation", Text),  # code of the first interpretation
+    Column("range_low", Text),  # referenceRange[0], numbers as written
+    Column("range_high", Text),
+    Column("range_unit", Text),
+    Column("range_text", Text),
+    Column("data_absent_reason", Text),
+    _sort_key(),
+    Index("ix_observation_patient", "patient_pk", "sort_key", "pk"),
+    Index("ix_observation_status", "status", "sort_key", "pk"),
+    Index("ix_observation_effective", "sort_key", "pk"),
+    Index("ix_observation_encounter", "encounter_pk", "sort_key", "pk"),
+    Index("ix_observation_specimen_pk", "specimen_pk"),
+    Index("ix_observation_service_request_pk", "service_request_pk"),
+    Index("ix_observation_device_pk", "device_pk"),
+)
+
+diagnostic_report = Table(
+    "diagnostic_report",
+    metadata,
+    _pk(),
+    Column("status", String(20)),
+    Column("category", Text),  # code of the first category
+    Column("identifier_system", Text),
+    Column("identifier_value", Text),
+    Column("code_system", Text),
+    Column("code", Text),
+    Column("code_display", Text),
+    Column("code_text", Text),
+    _refers("patient_pk", "patient"),
+    _refers("encounter_pk", "resource"),
+    _refers("service_request_pk", "service_request"),
+    _refers("specimen_pk", "specimen"),
+    Column("effective", Text),  # FHIR dateTime, or the start of a Period
+    Column("effective_end", Text),
+    Column("effective_low", Micros),
+    Column("effective_high", Micros),
+    Column("issued", Text),
+    Column("issued_low", Micros),
+    Column("issued_high", Micros),
+    Column("conclusion", Text),
+    _sort_key(),
+    Index("ix_diagnostic_report_patient", "patient_pk", "sort_key", "pk"),
+    Index("ix_diagnostic_report_status", "status", "sort_key", "pk"),
+    Index("ix_diagnostic_report_effective", "sort_key", "pk"),
+    Index("ix_diagnostic_report_issued", "issued_low", "pk"),
+    Index("ix_diagnostic_report_encounter_pk", "encounter_pk"),
+    Index("ix_diagnostic_report_service_request_pk", "service_request_pk"),
+    Index("ix_diagnostic_report_specimen_pk", "specimen_pk"),
+    Index("ix_diagnostic_report_identifier", "identifier_value"),
+)
+
+
+def _coding_table(name: str) -> Table:
+    return Table(
+        f"{name}_coding",
+        metadata,
+        Column("param", Integer, nullable=False),
+        Column("pk", Key, ForeignKey(f"{name}.pk"), nullable=False),
+        Column("grp", SmallInteger, nullable=False),
+        Column("system", Text, nullable=False),
+        Column("code", Text, nullable=False),
+        Column("patient_pk", BigInteger),
+        _sort_key(),
+        Index(f"ix_{name}_coding_patient", "patient_pk", "param", "code", "system", "sort_key", "pk"),
+        Index(f"ix_{name}_coding_match", "param", "code", "system", "sort_key", "pk"),
+        Index(f"ix_{name}_coding_pk", "pk", "param"),
+    )
+
+
+service_request_coding = _coding_table("service_request")
+observation_coding = _coding_table("observation")
+diagnostic_report_coding = _coding_table("diagnostic_report")
+
+# In the order their foreign keys ask for.
+LAB_TABLES: dict[str, Table] = {
+    "Patient": patient,
+    "ServiceRequest": service_request,
+    "Specimen": specimen,
+    "Observation": observation,
+    "DiagnosticReport": diagnostic_report,
+}
+CODING_TABLES: dict[str, Table] = {
+    "ServiceRequest": service_request_coding,
+    "Observation": observation_coding,
+    "DiagnosticReport": diagnostic_report_coding,
+}
