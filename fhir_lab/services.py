@@ -13,6 +13,7 @@ from fhir_lab.storage.database import Database
 if TYPE_CHECKING:
     from fhir_lab.search.registry import Registry
     from fhir_lab.security.keys import KeyRing
+    from fhir_lab.security.tokens import VerifiedTokens
     from fhir_lab.validation import Validator
 
 
@@ -50,6 +51,13 @@ class Services:
         from fhir_lab.security.keys import KeyRing
 
         return KeyRing.open(self.settings)
+
+    @cached_property
+    def verified_tokens(self) -> "VerifiedTokens":
+        """The access tokens verified a moment ago."""
+        from fhir_lab.security.tokens import VerifiedTokens
+
+        return VerifiedTokens()
 
     def close(self) -> None:
         """Give back what the parts hold open."""

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         (), description="Addresses, CIDR ranges or hosts that webhooks may use although they are private or plain http."
     )
     token_ttl: int = Field(3600, ge=1, description="Seconds a printed or granted access token is valid.")
+    password_grant: bool = Field(
+        False,
+        description="Scripts and the Swagger pages may trade name and password for a token. Off: no client sees a password.",
+    )
     message_attempts: int = Field(5, ge=1, description="How often a message is tried before it is marked failed.")
     message_lease_seconds: int = Field(60, ge=1, description="A message whose worker said nothing for this long is taken again.")
     sweep_seconds: float = Field(5.0, gt=0, description="How often the sweeper looks for due messages and notifications.")

@@ -65,5 +65,5 @@ class Caller:
 
 
 def system(request_id: str, name: str = "fhir-lab") -> Caller:
-    """The laboratory server itself, for ingest, loading and maintenance: everything is allowed, and audited as `name`."""
+    """The laboratory server itself, for ingest, loading and maintenance: all is allowed, and audited as `name`."""
     return Caller(name, name, (Scope("system", "*", frozenset("cruds")),), request_id)
