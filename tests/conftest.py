@@ -1,12 +1,14 @@
-"""Fixtures on real databases: every test that takes `services` runs on SQLite and on PostgreSQL, on a fresh schema."""
+"""Fixtures on real databases: every test that takes `services` runs on SQLite and on PostgreSQL, on a fresh schema.
+
+Where neither a PostgreSQL nor its binaries exist, its tests are left out and the summary says so; with `CI=true` or
+`FHIR_LAB_TEST_REQUIRE_ALL=1` that is a failure instead.
+"""
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -14,8 +16,49 @@ from fhir_lab.services import Services
 from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
 from fhir_lab.storage.tables import metadata
+from tests.support import databases
+from tests.support.private_servers import PrivateServers
 
-POSTGRES = os.environ.get("FHIR_LAB_TEST_POSTGRES_URL", "postgresql+psycopg://root@127.0.0.1:5432/postgres")
+SERVERS = pytest.StashKey[PrivateServers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the databases once, before the workers of pytest-xdist start; they inherit the environment."""
+    for name in [name for name in os.environ if name.startswith("FHIR_LAB_") and not name.startswith("FHIR_LAB_TEST_")]:
+        del os.environ[name]
+    if hasattr(config, "workerinput"):
+        return
+    config.stash[SERVERS] = servers = PrivateServers()
+    config.add_cleanup(servers.stop)
+    databases.find_all(servers)
+    required = os.environ.get("CI") == "true" or os.environ.get("FHIR_LAB_TEST_REQUIRE_ALL") == "1"
+    if required and databases.missing():
+        raise pytest.UsageError(f"This run must test every database. {os.environ[databases.REPORT]}")
+
+
+def pytest_report_header() -> str:
+    """Name the databases above the first test."""
+    return f"databases: {os.environ[databases.REPORT]}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the databases below the last test."""
+    terminalreporter.write_line(f"databases: {os.environ[databases.REPORT]}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of a database that is not there."""
+    missing = databases.missing()
+    left_out = [item for item in items if any(_needs(item, name) for name in missing)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _needs(item: pytest.Item, server: str) -> bool:
+    fixtures = {"PostgreSQL": {"postgres_schema", "bare_postgres_url"}, "Redis": {"redis_database"}}[server]
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return not fixtures.isdisjoint(getattr(item, "fixturenames", ())) or server.lower() in map(str, parameters)
 
 
 @pytest.fixture(scope="session")
@@ -31,29 +74,47 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL database of this test session, with the schema."""
-    name = f"fhir_lab_test_{uuid.uuid4().hex[:12]}"
-    admin = POSTGRES.replace("postgresql+psycopg", "postgresql")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    url = POSTGRES.rsplit("/", 1)[0] + f"/{name}"
-    database = Database(url)
-    metadata.create_all(database.engine)
-    database.dispose()
-    yield url
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def postgres_schema() -> Iterator[str]:
+    """A PostgreSQL database of this worker, with the schema."""
+    with databases.new_database() as url:
+        database = Database(url)
+        metadata.create_all(database.engine)
+        database.dispose()
+        yield url
 
 
-def _empty(url: str) -> None:
-    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
-        tables = ", ".join(f'"{table}"' for table in metadata.tables)
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+@pytest.fixture
+def postgres_url(postgres_schema: str) -> str:
+    """The worker's PostgreSQL database, emptied."""
+    databases.empty(postgres_schema)
+    return postgres_schema
+
+
+@pytest.fixture
+def bare_postgres_url() -> Iterator[str]:
+    """A new PostgreSQL database without tables."""
+    with databases.new_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_database() -> Iterator[str]:
+    """A Redis database of this worker."""
+    with databases.claimed_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis_database: str) -> str:
+    """The worker's Redis database, emptied."""
+    databases.empty_redis(redis_database)
+    return redis_database
 
 
 def _settings(folder: Path, url: str) -> Settings:
-    return Settings(_env_file=None, var=folder / "var", database_url=url, secret_key="test-secret-test-secret-test-secret")
+    return Settings(
+        _env_file=None, var=folder / "var", database_url=url, secret_key="test-secret-test-secret-test-secret"
+    )
 
 
 @pytest.fixture
@@ -68,7 +129,6 @@ def sqlite_services(tmp_path: Path, sqlite_template: Path) -> Iterator[Services]
 @pytest.fixture
 def postgres_services(tmp_path: Path, postgres_url: str) -> Iterator[Services]:
     """Services on an emptied PostgreSQL database."""
-    _empty(postgres_url)
     services = Services(_settings(tmp_path, postgres_url))
     yield services
     services.close()
