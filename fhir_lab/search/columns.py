@@ -3,9 +3,9 @@
 A parameter is listed only where the column holds every value of it. What a mapper must put there:
 
 - a token column: the code as written (or the boolean); the code system is the one the element is bound to;
-- a date column pair: the half-open [low, high) range in microseconds UTC that `values.date_range` gives, whatever the type
-  of the element: a dateTime or instant by its precision, a Period from the low of its start to the high of its end, a Timing
-  from its first to its last event or bound. An open end is what the date index would hold. Both empty: no value;
+- a date column pair: the half-open [low, high) range in microseconds UTC that the date index would hold, whatever the
+  type of the element: a dateTime or instant by its precision, a Period from the low of its start to the high of its end
+  (an open end as in the index), a Timing from its first to its last event or bound. Both empty: no value;
 - a day column pair: the first and the last day that the FHIR date may mean;
 - a reference column: the pk of a local target of the type named here. References to other types, to other servers and
   by identifier stay in `idx_reference`.
@@ -43,7 +43,7 @@ class TokenColumn:
 
 @dataclass(frozen=True, slots=True)
 class DateColumn:
-    """A half-open range in microseconds UTC; `sort` is `low` with NO_DATE in place of nothing, where the table has it."""
+    """A half-open range in microseconds UTC; `sort` is `low`, with NO_DATE in place of nothing."""
 
     low: Column[Any]
     high: Column[Any]
@@ -131,7 +131,7 @@ def held_by_column(registry: "Registry") -> Mapping[int, str]:
 
 @cache
 def coding_parameters(registry: "Registry", resource_type: str) -> Mapping[int, str]:
-    """Parameter id -> code of the token parameters whose rows belong in the type's `*_coding` table; {} for other types."""
+    """Parameter id -> code of the parameters whose token rows belong in the type's `*_coding` table."""
     return {_id(registry, name, code): code for name, code in CODINGS if name == resource_type}
 
 
