@@ -4,15 +4,33 @@ Laboratory SQL, worklists and the hot searches use them. A date is kept twice: a
 and zone, and as a [low, high) range in microseconds UTC. `sort_key` is `low`, or NO_DATE where there is none.
 The `*_coding` tables hold every coding of the searchable concepts and repeat the sort key, so that
 "this code, newest first" is one index scan.
+
+`pk` carries no foreign key to `resource`: the laboratory's own SQL inserts a row here first, and `fhir-lab adopt` makes
+the document. On PostgreSQL `pk` then comes from the sequence by default; SQLite has none, see docs/mappers.md.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Double, ForeignKey, Index, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    event,
+)
 
 from fhir_lab.storage.tables.base import NO_DATE, Key, Micros, metadata
 
 
 def _pk() -> Column[int]:
-    return Column("pk", Key, ForeignKey("resource.pk"), primary_key=True, autoincrement=False)
+    return Column("pk", Key, primary_key=True, autoincrement=False)
 
 
 def _refers(name: str, target: str) -> Column[int]:
@@ -40,7 +58,7 @@ patient = Table(
     Column("deceased_at", Text),  # FHIR dateTime
     Column("phone", Text),
     Column("email", Text),
-    Column("address_line", Text),
+    Column("address_line", Text),  # lines parted by a line feed
     Column("city", Text),
     Column("state", Text),
     Column("postal_code", Text),
@@ -63,6 +81,8 @@ service_request = Table(
     Column("placer_value", Text),  # the order number of the one who ordered
     Column("filler_system", Text),
     Column("filler_value", Text),  # the order number of the laboratory
+    Column("identifier_system", Text),
+    Column("identifier_value", Text),  # the first identifier that is neither
     Column("requisition_system", Text),
     Column("requisition_value", Text),
     Column("code_system", Text),
@@ -104,6 +124,7 @@ specimen = Table(
     _refers("parent_pk", "specimen"),
     Column("collected", Text),  # FHIR dateTime, or the start of a Period
     Column("collected_end", Text),
+    Column("collected_type", String(10)),  # dateTime | Period; empty: as there is an end or not
     Column("collected_low", Micros),
     Column("collected_high", Micros),
     Column("received", Text),
@@ -122,7 +143,7 @@ observation = Table(
     metadata,
     _pk(),
     Column("status", String(20)),
-    Column("category", Text),  # code of the first category
+    Column("category", Text),  # first code of http://terminology.hl7.org/CodeSystem/observation-category
     Column("code_system", Text),
     Column("code", Text),
     Column("code_display", Text),
@@ -134,6 +155,7 @@ observation = Table(
     _refers("device_pk", "resource"),
     Column("effective", Text),  # FHIR dateTime, or the start of a Period
     Column("effective_end", Text),
+    Column("effective_type", String(10)),  # dateTime | instant | Period | Timing; empty: as there is an end or not
     Column("effective_low", Micros),
     Column("effective_high", Micros),
     Column("issued", Text),
@@ -147,12 +169,12 @@ observation = Table(
     Column("value_code", Text),
     Column("value_display", Text),
     Column("value_text", Text),
-    Column("interpretation", Text),  # code of the first interpretation
+    Column("interpretation", Text),  # first code of http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation
     Column("range_low", Text),  # referenceRange[0], numbers as written
     Column("range_high", Text),
     Column("range_unit", Text),
     Column("range_text", Text),
-    Column("data_absent_reason", Text),
+    Column("data_absent_reason", Text),  # of http://terminology.hl7.org/CodeSystem/data-absent-reason
     _sort_key(),
     Index("ix_observation_patient", "patient_pk", "sort_key", "pk"),
     Index("ix_observation_status", "status", "sort_key", "pk"),
@@ -168,7 +190,7 @@ diagnostic_report = Table(
     metadata,
     _pk(),
     Column("status", String(20)),
-    Column("category", Text),  # code of the first category
+    Column("category", Text),  # first code of http://terminology.hl7.org/CodeSystem/v2-0074
     Column("identifier_system", Text),
     Column("identifier_value", Text),
     Column("code_system", Text),
@@ -181,6 +203,7 @@ diagnostic_report = Table(
     _refers("specimen_pk", "specimen"),
     Column("effective", Text),  # FHIR dateTime, or the start of a Period
     Column("effective_end", Text),
+    Column("effective_type", String(10)),  # dateTime | Period; empty: as there is an end or not
     Column("effective_low", Micros),
     Column("effective_high", Micros),
     Column("issued", Text),
@@ -233,3 +256,12 @@ CODING_TABLES: dict[str, Table] = {
     "Observation": observation_coding,
     "DiagnosticReport": diagnostic_report_coding,
 }
+
+
+def _number_rows(table: Table, connection: Connection, **_: object) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} ALTER COLUMN pk SET DEFAULT nextval('resource_pk_seq')")
+
+
+for _table in LAB_TABLES.values():
+    event.listen(_table, "after_create", _number_rows)
