@@ -11,6 +11,7 @@ message = Table(
     Column("file", Text, nullable=False),  # the name it arrived under, for people
     Column("file_hash", String(64), nullable=False),
     Column("ordinal", Integer, nullable=False),  # which message of the file, from 0
+    Column("claim", String(36)),  # the watcher's token of the file: journals one claimed file once, whoever finds it
     Column("received", Micros, nullable=False),
     Column("raw", LargeBinary, nullable=False),
     Column("content_hash", String(64)),  # of the normalised message, for "the same message again"
@@ -20,12 +21,14 @@ message = Table(
     Column("charset", Text),
     Column("state", String(12), nullable=False),  # received | processed | quarantined | failed | duplicate
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("due", Micros),  # when a worker may (again) take it; empty once it has ended
+    Column("due", Micros),  # when the sweeper sends it again, and a lease ends; empty once it has ended
+    Column("retries", Integer, nullable=False, server_default="0"),  # attempts that do not count as the message's fault
     Column("worker", Text),  # who has it now
     Column("obx_in", Integer, nullable=False, server_default="0"),
     Column("obx_stored", Integer, nullable=False, server_default="0"),
     Column("obx_quarantined", Integer, nullable=False, server_default="0"),
-    Column("reasons", Text, nullable=False, server_default="[]"),  # JSON [{code, segment, field, found, allowed, repair}]
+    Column("reasons", Text, nullable=False, server_default="[]"),  # JSON [{code, segment, field, found, ...}]
+    Column("warnings", Text, nullable=False, server_default="[]"),  # JSON [what was odd, but did no harm]
     Column("unmapped", Text, nullable=False, server_default="[]"),  # JSON [segment or field kept but not mapped]
     Column("resources", Text, nullable=False, server_default="[]"),  # JSON [{reference, version}]
     Column("patient_identifier", Text),
@@ -33,11 +36,12 @@ message = Table(
     Column("duplicate_of", String(36)),
     Column("ended", Micros),
     Index("ix_message_due", "due"),
-    Index("ix_message_state_received", "state", "received"),
-    Index("ix_message_received", "received"),
+    Index("ix_message_state_received", "state", "received", "id"),
+    Index("ix_message_received", "received", "id"),
     Index("ix_message_content", "sender", "content_hash"),
     Index("ix_message_control_id", "control_id"),
     Index("ix_message_patient_identifier", "patient_identifier"),
     Index("ix_message_order_number", "order_number"),
     Index("ix_message_file", "file_hash", "ordinal"),
+    Index("uq_message_claim", "claim", "ordinal", unique=True),
 )

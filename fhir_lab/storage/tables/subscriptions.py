@@ -1,6 +1,6 @@
 """Subscription state and the numbered notifications that wait, are delivered, or gave up."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from fhir_lab.storage.tables.base import Key, Micros, metadata
 
@@ -9,11 +9,19 @@ subscription_state = Table(
     metadata,
     Column("pk", Key, ForeignKey("resource.pk"), primary_key=True, autoincrement=False),
     Column("status", String(10), nullable=False),  # requested | active | error | off
+    Column("since", Micros, nullable=False),  # when this status began
+    Column("criteria", Text, nullable=False),  # Type?query
+    Column("ends", Micros),  # Subscription.end
+    Column("caller", Text, nullable=False),  # JSON: whose rights its notifications have
     Column("events", BigInteger, nullable=False, server_default="0"),  # numbered so far, delivered or not
+    Column("due", Micros),  # the next delivery, or the end of the running one's lease; empty: nothing waits
+    Column("worker", Text),  # who delivers now
     Column("error", Text),
-    Column("caller", Text, nullable=False, server_default="{}"),  # JSON: whose rights its notifications have
     Index("ix_subscription_state_status", "status"),
+    Index("ix_subscription_state_due", "due"),
 )
+
+_WAITING = text("state = 'waiting'")
 
 notification = Table(
     "notification",
@@ -28,10 +36,9 @@ notification = Table(
     Column("created", Micros, nullable=False),
     Column("state", String(10), nullable=False),  # waiting | delivered | dead
     Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("due", Micros),
-    Column("delivered", Micros),
+    Column("ended", Micros),  # when it was delivered or given up
     Column("error", Text),
-    Index("ix_notification_due", "due"),
     Index("uq_notification_number", "subscription_pk", "number", unique=True),
     Index("uq_notification_seq", "subscription_pk", "seq", unique=True),
+    Index("ix_notification_waiting", "subscription_pk", "number", postgresql_where=_WAITING, sqlite_where=_WAITING),
 )
