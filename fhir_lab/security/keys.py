@@ -71,8 +71,12 @@ class KeyRing:
 
     def public_jwks(self) -> dict[str, Any]:
         """The public halves as a JWK set, newest first; no private member is in it."""
-        keys = [key.as_dict(private=False) for key in reversed(self._keys.values())]
-        return {"keys": [{**key, "alg": ALGORITHM, "use": "sig"} for key in keys]}
+        newest_first = reversed(self._keys.items())
+        return {
+            "keys": [
+                {**key.as_dict(private=False), "kid": kid, "alg": ALGORITHM, "use": "sig"} for kid, key in newest_first
+            ]
+        }
 
     def _key_named_in(self, guest: GuestProtocol) -> RSAKey:
         kid = guest.headers().get("kid")

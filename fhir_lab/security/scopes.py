@@ -67,8 +67,8 @@ def intersection(one: Scope, other: Scope) -> Scope | None:
     types = {one.resource_type, other.resource_type} - {"*"}
     if one.context != other.context or not permissions or len(types) > 1:
         return None
-    queries = list(dict.fromkeys(query for query in (one.query, other.query) if query is not None))
-    return Scope(one.context, types.pop() if types else "*", permissions, "&".join(queries) or None)
+    criteria = [criterion for query in (one.query, other.query) if query for criterion in query.split("&")]
+    return Scope(one.context, types.pop() if types else "*", permissions, "&".join(dict.fromkeys(criteria)) or None)
 
 
 def granted(requested: str, allowed: Iterable[Scope]) -> str:

@@ -9,10 +9,17 @@ import uuid
 from collections import OrderedDict
 from typing import Any
 
-from joserfc.errors import JoseError
+from joserfc.errors import (
+    BadSignatureError,
+    InvalidHeaderValueError,
+    InvalidKeyIdError,
+    JoseError,
+    UnsupportedAlgorithmError,
+)
 
 from fhir_lab.outcomes import Unauthorized
 from fhir_lab.security.access import Caller
+from fhir_lab.security.keys import ALGORITHM
 from fhir_lab.security.scopes import parse_scopes
 from fhir_lab.services import Services
 
@@ -117,8 +124,8 @@ def invalid_token(reason: str, code: str = "login") -> Unauthorized:
 def _verified(services: Services, token: str, now: int) -> dict[str, Any]:
     try:
         claims = services.keys.verify_jwt(token, TYPE)
-    except (JoseError, ValueError, TypeError):
-        raise invalid_token("The access token was not signed by this server, or was changed since.") from None
+    except (JoseError, ValueError, TypeError) as error:
+        raise invalid_token(_REASONS.get(type(error), "The access token is not a signed JWT.")) from None
     if not isinstance(claims.get("exp"), int) or not all(isinstance(claims.get(name), str) for name in _TEXTS):
         raise invalid_token("The access token lacks a claim that this server needs.")
     if claims["iss"] != services.settings.public_url:
@@ -131,6 +138,12 @@ def _verified(services: Services, token: str, now: int) -> dict[str, Any]:
 
 
 _TEXTS = ("iss", "sub", "client_id", "scope")
+_REASONS: dict[type[Exception], str] = {
+    BadSignatureError: "The signature of the access token does not match: it was changed, or signed by another server.",
+    InvalidHeaderValueError: f"The header of the access token is not the one of an access token (typ {TYPE}).",
+    InvalidKeyIdError: "The access token is signed with a key that this server does not have.",
+    UnsupportedAlgorithmError: f"The access token is not signed with {ALGORITHM}.",
+}
 
 
 def _audiences(claim: object) -> tuple[object, ...]:
