@@ -49,7 +49,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRequest.of(f"The property '{twice}' occurs twice in one object; each may occur once.", code="structure")
+        raise BadRequest.of(
+            f"The property '{twice}' occurs twice in one object; each may occur once.", code="structure"
+        )
     return result
 
 
@@ -108,9 +110,10 @@ def _exact(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def dumps(value: Any, *, pretty: bool = False) -> bytes:
+def dumps(value: Any, *, pretty: bool = False, sort_keys: bool = False) -> bytes:
     """Python values as compact (or indented) UTF-8 JSON, decimals exactly as they were written."""
-    return orjson.dumps(value, default=_exact, option=orjson.OPT_INDENT_2 if pretty else 0)
+    option = (orjson.OPT_INDENT_2 if pretty else 0) | (orjson.OPT_SORT_KEYS if sort_keys else 0)
+    return orjson.dumps(value, default=_exact, option=option)
 
 
 def stamped(resource: Resource, resource_id: str, version: int, last_updated: int) -> Resource:

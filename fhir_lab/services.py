@@ -3,6 +3,7 @@
 There are no globals: a test or a second app in the same process makes its own.
 """
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
 
 if TYPE_CHECKING:
+    from fhir_lab.documents import Resource
     from fhir_lab.search.registry import Registry
     from fhir_lab.security.keys import KeyRing
     from fhir_lab.security.tokens import VerifiedTokens
+    from fhir_lab.storage.unit import Unit
     from fhir_lab.validation import Validator
 
 
@@ -44,6 +47,13 @@ class Services:
         from fhir_lab.validation import Validator
 
         return Validator()
+
+    @cached_property
+    def write_hooks(self) -> "Mapping[str, Callable[[Unit, Resource], Resource]]":
+        """What some types do before they are stored, by type: the resource to store instead, or a `FhirError`."""
+        from fhir_lab.subscriptions.hooks import on_write
+
+        return {"Subscription": on_write}
 
     @cached_property
     def keys(self) -> "KeyRing":

@@ -4,18 +4,21 @@ Only the edge (a request, a task, a command) opens a transaction; what it calls 
 """
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 
-from fhir_lab.outcomes import FhirError, Unavailable
+from fhir_lab.outcomes import Unavailable
 
 T = TypeVar("T")
+DRIVER_ERRORS = (DBAPIError, psycopg.Error, sqlite3.Error)
 ATTEMPTS = 6
 # SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, unique and foreign key races.
 RETRY_STATES = {"40001", "40P01", "23505", "23503"}
@@ -49,8 +52,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One write transaction: committed when the block ends, undone when it raises."""
-        with _told(), self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
+        with _told(), self.engine.connect() as opened:
+            connection = opened.execution_options(writes=True)
             with connection.begin():
                 yield connection
 
@@ -63,7 +66,7 @@ class Database:
             try:
                 with self.write() as connection:
                     return work(connection)
-            except DBAPIError as error:
+            except DRIVER_ERRORS as error:
                 if attempt == ATTEMPTS or not _lost_race(error):
                     raise
                 time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
@@ -77,7 +80,13 @@ class Database:
 def _sqlite_connect(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # this module begins transactions itself, so that writers can begin IMMEDIATE
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-32000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-32000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -87,9 +96,24 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _lost_race(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None)
-    return state in RETRY_STATES or (state is None and "database is locked" in str(error.orig))
+def _cause(error: BaseException) -> BaseException:
+    """The driver's own error; some statements go to the driver without SQLAlchemy around them."""
+    return (error.orig or error) if isinstance(error, DBAPIError) else error
+
+
+def _lost_race(error: BaseException) -> bool:
+    cause = _cause(error)
+    return getattr(cause, "sqlstate", None) in RETRY_STATES or "database is locked" in str(cause)
+
+
+def _away(error: BaseException) -> bool:
+    """True when the database is down, full or closed the connection: nothing the request could help."""
+    cause = _cause(error)
+    if isinstance(cause, sqlite3.Error):
+        return isinstance(cause, sqlite3.OperationalError) and "syntax" not in str(cause)
+    state = getattr(cause, "sqlstate", None)
+    # Class 08 connection, 53 insufficient resources, 57P server shutdown; no state: the connection never was or broke.
+    return state is None or state[:2] in ("08", "53") or state[:3] == "57P"
 
 
 @contextmanager
@@ -97,14 +121,11 @@ def _told() -> Iterator[None]:
     """Turn a database that is down, full or out of connections into an error a client can act on."""
     try:
         yield
-    except FhirError:
-        raise
-    except IntegrityError:
-        raise
     except TimeoutError:
         raise Unavailable.of("Every database connection is busy. Nothing was stored; try again.") from None
-    except (OperationalError, InterfaceError) as error:
-        if _lost_race(error):
+    except DRIVER_ERRORS as error:
+        if _lost_race(error) or not _away(error):
             raise
-        reason = "has no space left" if "full" in str(error.orig).lower() else "does not answer"
+        full = any(word in str(_cause(error)).lower() for word in ("is full", "no space left"))
+        reason = "has no space left" if full else "does not answer"
         raise Unavailable.of(f"The database {reason}. Nothing of this request was stored; try again.") from error

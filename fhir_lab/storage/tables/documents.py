@@ -1,6 +1,18 @@
 """Documents: the current version of each resource, earlier versions, the change feed and the outbox."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Sequence, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Sequence,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from fhir_lab.storage.tables.base import Key, Micros, metadata
 
@@ -58,7 +70,8 @@ change = Table(
     Column("request_id", String(64), nullable=False),
     Column("message_id", String(36)),
     Index("ix_change_resource_pk_version", "resource_pk", "version"),
-    Index("ix_change_type_seq", "type", "seq"),
+    Index("ix_change_type_at", "type", "at", "seq"),
+    Index("ix_change_at", "at", "seq"),
 )
 
 # A change that subscriptions have not been matched against yet; the row goes once they have.

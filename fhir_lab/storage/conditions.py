@@ -1,0 +1,98 @@
+"""Conditions of conditional interactions and references: which resource does `Patient?identifier=...` mean?
+
+Conditions that nothing matched are locked until the transaction ends, so that fifty clients with one condition make
+one resource. https://hl7.org/fhir/R4/http.html#ccreate
+"""
+
+import zlib
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+from sqlalchemy import BigInteger, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from fhir_lab.outcomes import PreconditionFailed
+from fhir_lab.storage.references import CHUNK
+from fhir_lab.storage.tables import idx_token, resource
+from fhir_lab.storage.unit import Unit
+
+Condition = tuple[str, str]  # resource type, query without '?'
+LOCKS = 1024  # a transaction of many conditions must not fill PostgreSQL's lock table
+
+
+def resolve(unit: Unit, conditions: Iterable[Condition]) -> dict[Condition, list[str]]:
+    """The ids of what each condition matches: none, one, or two where there are several.
+
+    Raises `BadRequest` for a query that is not a search of the type, and `Forbidden`.
+    """
+    wanted = sorted(set(conditions))
+    found = _matches(unit, wanted)
+    unmatched = [condition for condition in wanted if not found[condition]]
+    if unmatched and _lock(unit, unmatched):
+        # Another transaction may have committed the match while this one waited for the lock.
+        found.update(_matches(unit, unmatched))
+    return found
+
+
+def only(condition: Condition, ids: list[str], where: str) -> str | None:
+    """The one id that matches, None for none. Raises `PreconditionFailed` when several do."""
+    if len(ids) > 1:
+        raise PreconditionFailed.of(
+            f"Several {condition[0]} resources match '{condition[1]}'; the condition must name one.",
+            where,
+            code="multiple-matches",
+        )
+    return ids[0] if ids else None
+
+
+def _lock(unit: Unit, conditions: list[Condition]) -> bool:
+    if unit.connection.dialect.name != "postgresql":
+        return False  # a SQLite writer is alone already
+    keys = sorted({zlib.crc32(f"{name}?{query}".encode()) % LOCKS for name, query in conditions})
+    key = func.unnest(bindparam("keys", keys, ARRAY(BigInteger))).column_valued("key")
+    unit.connection.execute(select(func.count(func.pg_advisory_xact_lock(key))).select_from(key)).all()
+    return True
+
+
+def _matches(unit: Unit, conditions: list[Condition]) -> dict[Condition, list[str]]:
+    identifiers = {condition: key for condition in conditions if (key := _identifier(unit, condition)) is not None}
+    found = _by_identifier(unit, identifiers)
+    if len(found) < len(conditions):
+        from fhir_lab.search.run import matching
+
+        for condition in conditions:
+            if condition not in found:
+                found[condition] = [row[1] for row in matching(unit, *condition)]
+    return found
+
+
+def _identifier(unit: Unit, condition: Condition) -> tuple[int, str, str] | None:
+    """(parameter id, system, value) of a plain `identifier=system|value`, the condition that bundles repeat a lot."""
+    resource_type, query = condition
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if len(pairs) != 1 or pairs[0][0] != "identifier" or any(mark in pairs[0][1] for mark in ("\\", ",")):
+        return None
+    system, bar, value = pairs[0][1].partition("|")
+    parameter = unit.services.registry.get(resource_type, "identifier")
+    if not (bar and system and value) or "|" in value or parameter is None:
+        return None
+    if not unit.caller.access(resource_type, "s").unrestricted:
+        return None
+    return parameter.id, system, value
+
+
+def _by_identifier(unit: Unit, keys: dict[Condition, tuple[int, str, str]]) -> dict[Condition, list[str]]:
+    wanted = sorted(set(keys.values()))
+    ids: dict[tuple[int, str, str], list[str]] = {key: [] for key in wanted}
+    columns = (idx_token.c.param, idx_token.c.code, idx_token.c.system)
+    for start in range(0, len(wanted), CHUNK):
+        chunk = [(param, value, system) for param, system, value in wanted[start : start + CHUNK]]
+        match = (
+            or_(*(and_(*(column == part for column, part in zip(columns, key, strict=True))) for key in chunk))
+            if len(chunk) < 4
+            else tuple_(*columns).in_(chunk)
+        )
+        query = select(*columns, resource.c.id).join(resource, resource.c.pk == idx_token.c.pk).where(match).distinct()
+        for param, value, system, resource_id in unit.connection.execute(query):
+            ids[(param, system, value)].append(resource_id)
+    return {condition: ids[key][:2] for condition, key in keys.items()}

@@ -1,0 +1,130 @@
+"""History of a resource, of a type and of the whole system, newest first, from the change feed.
+
+https://hl7.org/fhir/R4/http.html#history
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from fhir_lab.outcomes import BadRequest, Forbidden, NotFound
+from fhir_lab.storage.repository import Version
+from fhir_lab.storage.tables import change, resource, resource_history
+from fhir_lab.storage.unit import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some versions, the count of all of them, and the cursor of the next page (None on the last)."""
+
+    versions: list[Version]
+    total: int
+    next: str | None
+
+
+def history(
+    unit: Unit,
+    resource_type: str | None,
+    resource_id: str | None,
+    *,
+    since: int | None = None,
+    at: tuple[int, int] | None = None,
+    count: int = 20,
+    cursor: str | None = None,
+) -> HistoryPage:
+    """Versions newest first.
+
+    `since` (microseconds UTC) keeps what was written at or after it; `at` keeps what was current at some time in
+    [low, high). `count` 0 gives the total alone. Raises `NotFound`, `Forbidden`, and `BadRequest` for a bad cursor.
+    """
+    conditions = _scope(unit, resource_type, resource_id)
+    if since is not None:
+        conditions.append(change.c.at >= since)
+    if at is not None:
+        conditions.append(_current_during(*at))
+    total = unit.connection.execute(select(func.count()).select_from(change).where(*conditions)).scalar_one()
+    if count == 0:
+        return HistoryPage([], total, None)
+    if cursor is not None:
+        conditions.append(_before(cursor))
+    rows = unit.connection.execute(_page(conditions, count + 1)).all()
+    versions = [
+        Version(row.resource_pk, row.type, row.id, row.version, row.at, row.seq, row.interaction, row.gone, row.content)
+        for row in rows[:count]
+    ]
+    more = len(rows) > count
+    return HistoryPage(versions, total, f"{versions[-1].last_updated}.{versions[-1].seq}" if more else None)
+
+
+def _scope(unit: Unit, resource_type: str | None, resource_id: str | None) -> list[ColumnElement[bool]]:
+    if resource_type is None:
+        return [_readable_types(unit)]
+    permission = "s" if resource_id is None else "r"
+    access = unit.caller.access(resource_type, "s" if resource_id is None else "r")
+    if access.denied:
+        raise Forbidden.of(f"Your scopes do not grant '{permission}' on {resource_type}.")
+    conditions: list[ColumnElement[bool]] = [change.c.type == resource_type]
+    if resource_id is not None:
+        found = select(resource.c.pk).where(resource.c.type == resource_type, resource.c.id == resource_id)
+        pk = unit.connection.execute(found.where(resource.c.version > 0)).scalar()
+        if pk is None:
+            raise NotFound.of(f"There is no {resource_type} with the id '{resource_id}'.")
+        conditions = [change.c.resource_pk == pk]
+    if not access.unrestricted:
+        from fhir_lab.search.access import access_condition
+
+        condition = access_condition(unit, resource_type, "r" if resource_id else "s", change.c.resource_pk)
+        if condition is not None:
+            conditions.append(condition)
+    return conditions
+
+
+def _readable_types(unit: Unit) -> ColumnElement[bool]:
+    types = [name for name in unit.services.registry.types if unit.caller.access(name, "s").unrestricted]
+    if not types:
+        raise Forbidden.of("Your scopes do not reach the history of the whole system.")
+    return change.c.type.in_(types) if len(types) < len(unit.services.registry.types) else change.c.seq.is_not(None)
+
+
+def _current_during(low: int, high: int) -> ColumnElement[bool]:
+    later = change.alias("later")
+    superseded = select(later.c.seq).where(
+        later.c.resource_pk == change.c.resource_pk, later.c.version > change.c.version, later.c.at <= low
+    )
+    return and_(change.c.at < high, ~superseded.exists())
+
+
+def _before(cursor: str) -> ColumnElement[bool]:
+    parts = cursor.split(".")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise BadRequest.of(
+            f"The history page '{cursor}' does not exist; follow the links of the Bundle.", "http._page"
+        )
+    at, seq = int(parts[0]), int(parts[1])
+    return or_(change.c.at < at, and_(change.c.at == at, change.c.seq < seq))
+
+
+def _page(conditions: list[ColumnElement[bool]], limit: int) -> Any:
+    content = func.coalesce(resource.c.content, resource_history.c.content)
+    current = and_(resource.c.pk == change.c.resource_pk, resource.c.version == change.c.version)
+    earlier = and_(
+        resource_history.c.resource_pk == change.c.resource_pk, resource_history.c.version == change.c.version
+    )
+    return (
+        select(
+            change.c.resource_pk,
+            change.c.type,
+            change.c.id,
+            change.c.version,
+            change.c.at,
+            change.c.seq,
+            change.c.interaction,
+            content.is_(None).label("gone"),
+            content.label("content"),
+        )
+        .select_from(change.outerjoin(resource, current).outerjoin(resource_history, earlier))
+        .where(*conditions)
+        .order_by(change.c.at.desc(), change.c.seq.desc())
+        .limit(limit)
+    )

@@ -1,0 +1,118 @@
+"""The rows that a document becomes: its lab row, its codings and its search index rows.
+
+Both the writer and `reindex` use it, so what a write stores and what a rebuild stores cannot differ.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table
+
+from fhir_lab.documents import Resource
+from fhir_lab.search.columns import coding_parameters, held_by_column, skipped
+from fhir_lab.search.extract import extract
+from fhir_lab.services import Services
+from fhir_lab.storage.tables import (
+    CODING_TABLES,
+    LAB_TABLES,
+    idx_date,
+    idx_number,
+    idx_quantity,
+    idx_reference,
+    idx_string,
+    idx_token,
+    idx_uri,
+)
+from mappers import MAPPERS
+
+INDEX_TABLES: tuple[Table, ...] = (
+    idx_token,
+    idx_string,
+    idx_date,
+    idx_number,
+    idx_quantity,
+    idx_reference,
+    idx_uri,
+)
+Rows = dict[Table, list[tuple[Any, ...]]]
+LAB_COLUMNS = {name: tuple(c.name for c in table.columns if c.name != "pk") for name, table in LAB_TABLES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """All that one document becomes. `lab` holds the lab columns in table order without pk, None for other types."""
+
+    lab: tuple[Any, ...] | None
+    rows: Rows
+    patient_pk: int | None
+
+
+def derive(services: Services, resource: Resource, pk: int, pk_of: Callable[[str, str], int | None]) -> Indexed:
+    """The rows of a document. `pk_of(type, id)` gives the pk of a local target."""
+    registry, settings = services.registry, services.settings
+    resource_type = resource["resourceType"]
+    found = extract(registry, resource, zone=settings.zone, base=settings.fhir_base, skip=skipped(registry))
+    lab = _lab_row(services, resource, pk_of)
+    rows: Rows = {
+        idx_token: [(param, pk, *rest) for param, *rest in found.token],
+        idx_string: [(param, pk, *rest) for param, *rest in found.string],
+        idx_date: [(param, pk, *rest) for param, *rest in found.date],
+        idx_number: [(param, pk, *rest) for param, *rest in found.number],
+        idx_quantity: [(param, pk, *rest) for param, *rest in found.quantity],
+        idx_reference: list(_references(found.reference, pk, pk_of, held_by_column(registry))),
+        idx_uri: [(param, pk, *rest) for param, *rest in found.uri],
+    }
+    patient_pk = pk if resource_type == "Patient" else lab.get("patient_pk") if lab else None
+    if resource_type in CODING_TABLES and lab is not None:
+        codings = coding_parameters(registry, resource_type)
+        repeated = (patient_pk, lab["sort_key"])
+        rows[CODING_TABLES[resource_type]] = [(*row, *repeated) for row in rows[idx_token] if row[0] in codings]
+        rows[idx_token] = [row for row in rows[idx_token] if row[0] not in codings]
+    columns = tuple(lab[name] for name in LAB_COLUMNS[resource_type]) if lab is not None else None
+    return Indexed(columns, rows, patient_pk)
+
+
+def differing(old: Rows, new: Rows) -> Iterable[Table]:
+    """The tables whose rows are not the same before and after."""
+    return [table for table in new if Counter(old.get(table, ())) != Counter(new[table])]
+
+
+def _lab_row(
+    services: Services, resource: Resource, pk_of: Callable[[str, str], int | None]
+) -> Mapping[str, Any] | None:
+    mapper = MAPPERS.get(resource["resourceType"])
+    if mapper is None:
+        return None
+    from fhir_lab.storage.references import Locator
+
+    locator = Locator(services.settings.fhir_base, services.registry.types)
+
+    def resolve(reference: str) -> int | None:
+        target = locator.local(reference)
+        return pk_of(*target) if target is not None else None
+
+    return mapper.to_row(resource, resolve, services.settings.zone)
+
+
+def _references(
+    found: Iterable[tuple[Any, ...]],
+    pk: int,
+    pk_of: Callable[[str, str], int | None],
+    held: Mapping[int, str],
+) -> Iterable[tuple[Any, ...]]:
+    for param, group, target_type, target_id, url, identifier_system, identifier_value in found:
+        target_pk = pk_of(target_type, target_id) if target_id else None
+        if target_pk is not None and held.get(param) == target_type:
+            continue  # the lab column says it already
+        yield (
+            param,
+            pk,
+            group,
+            target_pk,
+            target_type or "",
+            url or "",
+            identifier_system or "",
+            identifier_value or "",
+        )

@@ -1,0 +1,117 @@
+"""Links between the resources of a transaction and to those stored: rewritten, resolved, refused when they lead nowhere.
+
+https://hl7.org/fhir/R4/http.html#trules
+"""
+
+from collections.abc import Sequence
+
+from fhir_lab.documents import Resource
+from fhir_lab.outcomes import BadRequest, Issue, Unprocessable
+from fhir_lab.storage.conditions import Condition, only, resolve
+from fhir_lab.storage.planning import Plan
+from fhir_lab.storage.references import Locator, Target, existing, path_of, references, rewritten
+from fhir_lab.storage.unit import Unit
+
+
+def link(unit: Unit, plans: Sequence[Plan]) -> None:
+    """Rewrite fullUrls and conditional references in every plan, and note the local target of each reference.
+
+    Raises `BadRequest` (a urn that no entry has), `PreconditionFailed` (a conditional reference that matches several)
+    and `Unprocessable` (no match, or a target that does not exist), each with the FHIRPath of the reference.
+    """
+    locator = Locator(unit.services.settings.fhir_base, unit.services.registry.types)
+    urls = {item.entry.full_url: f"{item.type}/{item.id}" for item in plans if item.entry.full_url and item.id}
+    written = [item for item in plans if item.resource is not None and not item.settled]
+    found = {id(item): list(dict.fromkeys(references(item.resource))) for item in written}
+    conditional = _conditional(unit, written, found)
+    replacements = {**urls, **conditional}
+    for item in written:
+        assert item.resource is not None
+        if urls or any(reference in conditional for reference in found[id(item)]):
+            item.resource = rewritten(item.resource, replacements.get, urls)
+        for reference in found[id(item)]:
+            target = locator.local(replacements.get(reference, reference))
+            if target is not None:
+                item.targets[replacements.get(reference, reference)] = target
+    if len(plans) > 1 or urls:
+        _refuse_dangling(written, found, replacements)
+    _refuse_missing(unit, plans, written)
+
+
+def _conditional(unit: Unit, written: Sequence[Plan], found: dict[int, list[str]]) -> dict[str, str]:
+    """`Practitioner?identifier=...` -> `Practitioner/id`, for every conditional reference."""
+    where: dict[str, Plan] = {}
+    for item in written:
+        for reference in found[id(item)]:
+            if "?" in reference and reference.partition("?")[0] in unit.services.registry.types:
+                where.setdefault(reference, item)
+    conditions: dict[str, Condition] = {}
+    for reference in where:
+        resource_type, _, query = reference.partition("?")
+        conditions[reference] = (resource_type, query)
+    matches = resolve(unit, conditions.values()) if conditions else {}
+    resolved: dict[str, str] = {}
+    for reference, condition in conditions.items():
+        item = where[reference]
+        path = _where(item, reference)
+        match = only(condition, matches[condition] or _among(unit, written, condition), path)
+        if match is None:
+            raise Unprocessable.of(f"Nothing matches the conditional reference '{reference}'.", path, code="not-found")
+        resolved[reference] = f"{condition[0]}/{match}"
+    return resolved
+
+
+def _among(unit: Unit, written: Sequence[Plan], condition: Condition) -> list[str]:
+    """The same transaction may create what its references look for."""
+    from fhir_lab.search.match import matches
+
+    resource_type, query = condition
+    return [
+        item.id
+        for item in written
+        if item.type == resource_type
+        and item.resource is not None
+        and matches(unit.services, item.resource, resource_type, query)
+    ][:2]
+
+
+def _refuse_dangling(written: Sequence[Plan], found: dict[int, list[str]], replacements: dict[str, str]) -> None:
+    issues = [
+        Issue("not-found", f"No entry of this transaction has the fullUrl '{reference}'.", (_where(item, reference),))
+        for item in written
+        for reference in found[id(item)]
+        if reference.startswith(("urn:uuid:", "urn:oid:")) and reference not in replacements
+    ]
+    if issues:
+        raise BadRequest(issues)
+
+
+def _refuse_missing(unit: Unit, plans: Sequence[Plan], written: Sequence[Plan]) -> None:
+    deleted = {item.key for item in plans if item.entry.method == "DELETE"}
+    here = {item.key for item in plans if item.resource is not None or item.settled} - deleted
+    outside = {target for item in written for target in item.targets.values()} - here
+    if not outside:
+        return
+    missing = outside - existing(unit, outside - deleted).keys()
+    if not missing or not unit.services.settings.referential_integrity:
+        return
+    issues = [
+        Issue("not-found", f"The reference '{reference}' leads to nothing: there is no {_named(target)}.", (path,))
+        for item in written
+        for reference, target in item.targets.items()
+        if target in missing
+        for path in [_where(item, reference)]
+    ]
+    raise Unprocessable(issues)
+
+
+def _named(target: Target) -> str:
+    return f"{target[0]} with the id '{target[1]}'"
+
+
+def _where(item: Plan, reference: str) -> str:
+    resource: Resource = item.resource or {"resourceType": item.type}
+    path = path_of(resource, reference)
+    if not item.entry.label:
+        return path
+    return f"{item.entry.label}.resource" + path[len(item.type) :]

@@ -1,0 +1,41 @@
+"""Numbers that order the database: primary keys of resources and the sequence of changes. And ids for new resources."""
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.sqlite import insert
+from uuid_utils import uuid7
+
+from fhir_lab.storage.tables.documents import change_seq, resource_pk, sequence
+
+
+def new_id() -> str:
+    """A time-ordered id (UUIDv7, RFC 9562), so that new rows land at the end of their index."""
+    return str(uuid7())
+
+
+def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int], list[int]]:
+    """Take this many new primary keys and change numbers, each list ascending."""
+    if connection.dialect.name == "sqlite":
+        return _take(connection, "resource_pk", pks), _take(connection, "change", changes)
+    rows = connection.execute(
+        select(
+            select(func.array_agg(func.nextval(resource_pk.name)))
+            .select_from(func.generate_series(1, pks))
+            .scalar_subquery(),
+            select(func.array_agg(func.nextval(change_seq.name)))
+            .select_from(func.generate_series(1, changes))
+            .scalar_subquery(),
+        )
+    ).one()
+    return sorted(rows[0] or []), sorted(rows[1] or [])
+
+
+def _take(connection: Connection, name: str, count: int) -> list[int]:
+    if not count:
+        return []
+    taken = connection.execute(
+        insert(sequence)
+        .values(name=name, value=count)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": sequence.c.value + count})
+        .returning(sequence.c.value)
+    ).scalar_one()
+    return list(range(taken - count + 1, taken + 1))

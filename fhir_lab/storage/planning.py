@@ -1,0 +1,214 @@
+"""Which resource is each entry about, and may it be written so? Ids, conditions, versions and overlaps.
+
+https://hl7.org/fhir/R4/http.html#update https://hl7.org/fhir/R4/http.html#concurrency
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select, tuple_
+
+from fhir_lab.documents import Resource
+from fhir_lab.outcomes import BadRequest, PreconditionFailed
+from fhir_lab.storage.conditions import Condition, only, resolve
+from fhir_lab.storage.numbers import new_id
+from fhir_lab.storage.references import CHUNK, Target
+from fhir_lab.storage.repository import COLUMNS, Version, check_access, version_of
+from fhir_lab.storage.tables import resource as resource_table
+from fhir_lab.storage.unit import Unit
+
+_ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One write that somebody asks for.
+
+    `method` is POST, PUT or DELETE; `query` the criteria of a conditional PUT or DELETE; `if_none_exist` those of a
+    conditional POST; `label` names the entry in errors; `full_url` lets other entries refer to it; `pk` adopts a row
+    that already has one.
+    """
+
+    method: str
+    type: str
+    id: str | None = None
+    resource: Resource | None = None
+    full_url: str | None = None
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_none_exist: str | None = None
+    query: str | None = None
+    label: str = ""
+    pk: int | None = None
+    interaction: str | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """An entry whose resource is known, and later what was written for it."""
+
+    entry: Entry
+    type: str
+    id: str
+    resource: Resource | None
+    current: Version | None = None
+    settled: bool = False  # nothing to write: matched by a condition, or nothing to delete
+    pk: int = 0
+    version: int = 0
+    last_updated: int = 0
+    content: str | None = None
+    status: int = 200
+    targets: dict[str, Target] = field(default_factory=dict)  # reference as written -> local target
+
+    @property
+    def key(self) -> Target:
+        """(type, id)."""
+        return (self.type, self.id)
+
+    @property
+    def live(self) -> bool:
+        """True when there is a current version that is not deleted."""
+        return self.current is not None and not self.current.deleted
+
+
+def plan(unit: Unit, entries: Sequence[Entry]) -> list[Plan]:
+    """A plan for each entry, in order.
+
+    Raises `BadRequest` (ids, overlaps), `PreconditionFailed` (If-Match, several matches) and `Forbidden`.
+    """
+    conditions = _conditions(entries)
+    matches = resolve(unit, conditions.values()) if conditions else {}
+    plans = []
+    made: dict[Condition, str] = {}
+    for index, entry in enumerate(entries):
+        condition = conditions.get(index)
+        found = only(condition, matches[condition], entry.label or "http.query") if condition else None
+        plans.append(_planned(entry, condition, found, made))
+    _refuse_overlap(plans)
+    _load_current(unit, plans)
+    for item in plans:
+        _check(unit, item)
+    return plans
+
+
+def _conditions(entries: Sequence[Entry]) -> dict[int, Condition]:
+    found = {}
+    for index, entry in enumerate(entries):
+        query = entry.if_none_exist if entry.method == "POST" else entry.query
+        if query is not None and entry.id is None:
+            found[index] = (entry.type, query.lstrip("?"))
+    return found
+
+
+def _planned(entry: Entry, condition: Condition | None, found: str | None, made: dict[Condition, str]) -> Plan:
+    body_id = entry.resource.get("id") if entry.resource else None
+    if entry.method == "POST":
+        if condition is not None:
+            repeated = found or made.get(condition)
+            if repeated is not None:
+                return Plan(entry, entry.type, repeated, None, settled=True)
+        made_id = new_id()
+        if condition is not None:
+            made[condition] = made_id
+        return Plan(entry, entry.type, made_id, entry.resource)
+    if entry.method == "PUT":
+        return Plan(entry, entry.type, _put_id(entry, condition, found, body_id), entry.resource)
+    if entry.id is None and condition is None:
+        raise BadRequest.of("A DELETE needs an id or search criteria.", entry.label or "http.url", code="required")
+    resource_id = entry.id or found
+    return Plan(entry, entry.type, resource_id or "", None, settled=resource_id is None, status=204)
+
+
+def _put_id(entry: Entry, condition: Condition | None, found: str | None, body_id: str | None) -> str:
+    where = f"{entry.label}.resource.id" if entry.label else f"{entry.type}.id"
+    if condition is not None:
+        if found and body_id and body_id != found:
+            raise BadRequest.of(
+                f"The criteria match {entry.type}/{found}, but the id is '{body_id}'.", where, code="value"
+            )
+        return found or body_id or new_id()
+    if entry.id is None:
+        raise BadRequest.of("A PUT needs an id or search criteria.", entry.label or "http.url", code="required")
+    if not _ID.fullmatch(entry.id):
+        raise BadRequest.of(f"'{entry.id}' is not an id: 1 to 64 letters, digits, '-' and '.'.", where, code="value")
+    if body_id != entry.id:
+        given = f"the resource has '{body_id}'" if body_id else "the resource has none"
+        raise BadRequest.of(
+            f"The id in the URL is '{entry.id}', but {given}; both must be the same.", where, code="value"
+        )
+    return entry.id
+
+
+def _refuse_overlap(plans: list[Plan]) -> None:
+    seen: dict[Target, str] = {}
+    for item in plans:
+        if item.settled:
+            continue
+        if item.key in seen:
+            raise BadRequest.of(
+                f"{seen[item.key]} and this entry both write {item.type}/{item.id}; one transaction may write it once.",
+                item.entry.label,
+                code="duplicate",
+            )
+        seen[item.key] = item.entry.label
+
+
+def _load_current(unit: Unit, plans: list[Plan]) -> None:
+    updated = [
+        item.key for item in plans if item.entry.method != "DELETE" and (item.settled or item.entry.method == "PUT")
+    ]
+    deleted = [item.key for item in plans if item.entry.method == "DELETE" and not item.settled]
+    found = _locked(unit, updated, keeps_key=True) | _locked(unit, deleted, keeps_key=False)
+    created = {item.key for item in plans if not item.settled and item.entry.method == "POST"}
+    for item in plans:
+        if item.key not in created or item.settled:
+            item.current = found.get(item.key)
+        if item.current is not None:
+            item.pk = item.current.pk
+            if item.settled:
+                item.version, item.last_updated = item.current.version, item.current.last_updated
+                item.content = item.current.content
+
+
+def _locked(unit: Unit, keys: list[Target], *, keeps_key: bool) -> dict[Target, Version]:
+    found: dict[Target, Version] = {}
+    for start in range(0, len(keys), CHUNK):
+        query = (
+            select(*COLUMNS)
+            .where(tuple_(resource_table.c.type, resource_table.c.id).in_(keys[start : start + CHUNK]))
+            .order_by(resource_table.c.pk)
+            .with_for_update(key_share=keeps_key)
+        )
+        for row in unit.connection.execute(query):
+            version = version_of(row)
+            found[(version.type, version.id)] = version
+    return found
+
+
+def _check(unit: Unit, item: Plan) -> None:
+    entry = item.entry
+    if entry.method == "DELETE" and not item.settled and not item.live:
+        item.settled = True
+        if item.current is not None:
+            item.version, item.last_updated = item.current.version, item.current.last_updated
+    if entry.if_match is not None:
+        _check_if_match(item, entry.if_match)
+    if entry.if_none_match == "*" and item.live and entry.method == "PUT":
+        raise PreconditionFailed.of(f"{item.type}/{item.id} exists already.", entry.label or "http.If-None-Match")
+    if item.live and not item.settled and item.pk:
+        check_access(unit, item.type, "d" if entry.method == "DELETE" else "u", item.pk)
+
+
+def _check_if_match(item: Plan, if_match: str) -> None:
+    where = f"{item.entry.label}.request.ifMatch" if item.entry.label else "http.If-Match"
+    wanted = _ETAG.fullmatch(if_match.strip())
+    if wanted is None:
+        raise BadRequest.of(f"If-Match '{if_match}' is not an ETag like W/\"3\".", where, code="value")
+    actual = str(item.current.version) if item.current is not None and item.live else "none"
+    if wanted[1] != actual:
+        raise PreconditionFailed.of(
+            f"If-Match asks for version {wanted[1]}, but the current version of {item.type}/{item.id} is {actual}.",
+            where,
+        )

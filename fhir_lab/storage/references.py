@@ -1,0 +1,127 @@
+"""References inside documents: found, resolved to primary keys, rewritten inside a transaction, and kept whole.
+
+https://hl7.org/fhir/R4/references.html https://hl7.org/fhir/R4/http.html#trules
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import select, tuple_
+
+from fhir_lab.documents import Resource
+from fhir_lab.storage.tables import resource as resource_table
+from fhir_lab.storage.unit import Unit
+
+Target = tuple[str, str]  # resource type, id
+
+_REFERENCE_KEYS = frozenset(
+    ("id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display")
+)
+_LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_LINK = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)(["'])""")
+# Elements of type uri, url, canonical, oid or uuid that may hold the fullUrl of another entry. Names that are a plain
+# string somewhere in R4 (`value` of an Identifier) are not among them.
+_URI_KEYS = frozenset(
+    {
+        *("url", "uri", "source", "target", "system", "profile", "policy", "instantiatesUri", "instantiatesCanonical"),
+        *("valueUri", "valueUrl", "valueCanonical", "valueOid", "valueUuid", "definitionUri", "definitionCanonical"),
+        *("sourceUri", "sourceCanonical", "targetUri", "targetCanonical", "policyUri"),
+    }
+)
+CHUNK = 400
+
+
+class Locator:
+    """Tells local references from others: relative ones, and absolute ones below this server's base URL."""
+
+    def __init__(self, base: str, types: Iterable[str]) -> None:
+        self._base = base + "/"
+        self._types = frozenset(types)
+
+    def local(self, reference: str) -> Target | None:
+        """(type, id) of a reference to a resource of this server, versioned or not; None for any other."""
+        if reference.startswith(self._base):
+            reference = reference[len(self._base) :]
+        found = _LOCAL.fullmatch(reference)
+        return (found[1], found[2]) if found is not None and found[1] in self._types else None
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every `Reference.reference` in a document, contained resources and extensions included."""
+    if isinstance(value, dict):
+        reference = value.get("reference")
+        if isinstance(reference, str) and value.keys() <= _REFERENCE_KEYS:
+            yield reference
+        for child in value.values():
+            if isinstance(child, dict | list):
+                yield from references(child)
+    elif isinstance(value, list):
+        for child in value:
+            if isinstance(child, dict | list):
+                yield from references(child)
+
+
+def path_of(document: Resource, reference: str) -> str:
+    """The FHIRPath of the first place that holds this reference, for an error message."""
+    return _path(document, reference, document["resourceType"]) or document["resourceType"]
+
+
+def _path(value: Any, reference: str, path: str) -> str | None:
+    if isinstance(value, dict):
+        if value.get("reference") == reference:
+            return f"{path}.reference"
+        children: Iterable[tuple[str, Any]] = ((f"{path}.{name}", child) for name, child in value.items())
+    elif isinstance(value, list):
+        children = ((f"{path}[{index}]", child) for index, child in enumerate(value))
+    else:
+        return None
+    return next((found for name, child in children if (found := _path(child, reference, name))), None)
+
+
+def rewritten(value: Any, replace: Callable[[str], str | None], urls: Mapping[str, str]) -> Any:
+    """The document with references replaced; parts that stay the same are shared with the original.
+
+    `replace` answers for `Reference.reference`; `urls` (fullUrl -> `Type/id`) for uri elements and narrative links.
+    """
+    if isinstance(value, dict):
+        copy = {name: _rewritten_member(value, name, child, replace, urls) for name, child in value.items()}
+        return copy if any(copy[name] is not value[name] for name in copy) else value
+    if isinstance(value, list):
+        items = [urls.get(item, item) if isinstance(item, str) else rewritten(item, replace, urls) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
+
+
+def _rewritten_member(
+    owner: Resource, name: str, child: Any, replace: Callable[[str], str | None], urls: Mapping[str, str]
+) -> Any:
+    if not isinstance(child, str):
+        return rewritten(child, replace, urls)
+    if name == "reference":
+        return replace(child) or child
+    if name == "div" and urls and "status" in owner:
+        return _LINK.sub(lambda link: link[1] + urls.get(link[2], link[2]) + link[3], child) if "=" in child else child
+    return urls.get(child, child) if name in _URI_KEYS else child
+
+
+def existing(unit: Unit, targets: Iterable[Target]) -> dict[Target, int]:
+    """The pk of each target that exists and is not deleted. Locks them against deletion until the transaction ends."""
+    return {key: pk for key, (pk, live) in rows_of(unit, targets).items() if live}
+
+
+def rows_of(unit: Unit, targets: Iterable[Target]) -> dict[Target, tuple[int, bool]]:
+    """(pk, is live) of each target that has a row at all, placeholders and deleted resources included."""
+    wanted = sorted(set(targets))
+    found: dict[Target, tuple[int, bool]] = {}
+    columns = (resource_table.c.type, resource_table.c.id)
+    for start in range(0, len(wanted), CHUNK):
+        query = (
+            select(resource_table.c.pk, *columns, resource_table.c.deleted)
+            .where(tuple_(*columns).in_(wanted[start : start + CHUNK]))
+            .order_by(resource_table.c.pk)
+            .with_for_update(read=True, key_share=True)
+        )
+        for pk, resource_type, resource_id, deleted in unit.connection.execute(query):
+            found[(resource_type, resource_id)] = (pk, not deleted)
+    return found
