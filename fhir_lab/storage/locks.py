@@ -1,0 +1,29 @@
+"""Locks on names, held until the transaction ends: who works on the same patient, report or queue takes turns.
+
+On PostgreSQL they are advisory locks. A SQLite writer is alone already, so there they cost and do nothing.
+https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
+"""
+
+import zlib
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Integer, bindparam, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+INGEST = 1
+OUTBOX = 2
+# Different names may share a lock, so that a message of a thousand orders cannot fill PostgreSQL's lock table.
+SHARES = 4096
+
+
+def hold(connection: Connection, kind: int, names: Iterable[str] = ("",)) -> None:
+    """Wait until no other transaction holds any of these names of this kind (`INGEST`, `OUTBOX`), then hold them.
+
+    Every caller takes its names in the same order, so two of them cannot wait for each other.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    keys = sorted({zlib.crc32(name.encode("utf-8", "replace")) % SHARES for name in names})
+    key = func.unnest(bindparam("keys", keys, ARRAY(Integer))).column_valued("key")
+    taken = func.pg_advisory_xact_lock(literal(kind, Integer), key)
+    connection.execute(select(func.count(taken)).select_from(key)).all()
