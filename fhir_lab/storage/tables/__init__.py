@@ -1,4 +1,4 @@
-"""The tables, one file per part: documents, index, lab, journal, subscriptions, audit.
+"""The tables, one file per part: documents, index, lab, journal, subscriptions, audit, users.
 
 Importing this package fills `metadata`; Alembic and the tests compare the database with it.
 """
@@ -29,10 +29,12 @@ from fhir_lab.storage.tables.lab import (
     specimen,
 )
 from fhir_lab.storage.tables.subscriptions import notification, subscription_state
+from fhir_lab.storage.tables.users import app_user
 
 __all__ = [
     "CODING_TABLES",
     "LAB_TABLES",
+    "app_user",
     "audit_event",
     "change",
     "diagnostic_report",
