@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from fhir_lab.storage import schema
 from fhir_lab.storage.database import Database
@@ -39,6 +39,33 @@ def test_upgrade_gives_the_schema_that_the_code_describes(bare: Database) -> Non
     sequences = set(metadata._sequences) if bare.dialect == "postgresql" else set()
     assert things_in(bare) == set(metadata.tables) | sequences
     assert schema.is_current(bare)
+
+
+DEFINITIONS = {
+    "sqlite": ["SELECT type, name, tbl_name FROM sqlite_master", "SELECT sql FROM sqlite_master WHERE type <> 'table'"],
+    "postgresql": [
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint",
+        "SELECT table_name, column_name, data_type, column_default, is_nullable, character_maximum_length"
+        " FROM information_schema.columns WHERE table_schema = 'public'",
+        "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+        "SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext",
+    ],
+}
+
+
+def definitions(database: Database) -> set[tuple[object, ...]]:
+    with database.read() as connection:
+        rows = {tuple(row) for query in DEFINITIONS[database.dialect] for row in connection.execute(text(query))}
+    return {row for row in rows if "alembic_version" not in str(row)}
+
+
+def test_upgrade_gives_the_same_indexes_constraints_and_defaults_as_the_tables(bare: Database) -> None:
+    metadata.create_all(bare.engine)
+    created = definitions(bare)
+    metadata.drop_all(bare.engine)
+    schema.upgrade(bare)
+    assert definitions(bare) == created
 
 
 def test_a_second_upgrade_does_nothing(bare: Database) -> None:

@@ -1,0 +1,71 @@
+"""What the commands share: the settings, the services, where to print, and how to stop with a plain sentence."""
+
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fhir_lab.security.access import Caller
+    from fhir_lab.services import Services
+    from fhir_lab.settings import Settings
+
+
+def settings() -> "Settings":
+    """The settings in force; a wrong one ends the command and is named."""
+    from pydantic import ValidationError
+
+    from fhir_lab.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = "FHIR_LAB_" + "_".join(str(part) for part in wrong["loc"]).upper()
+            print(f"{name}: {wrong['msg']} (found {wrong['input']!r})", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def services(**changes: object) -> Iterator["Services"]:
+    """The services of this installation, closed at the end; `changes` replace settings."""
+    from fhir_lab.services import Services
+
+    found = Services(settings().model_copy(update=changes))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def caller(command: str) -> "Caller":
+    """The laboratory server itself, audited under the name of the command."""
+    from fhir_lab.security.access import system
+
+    return system(uuid.uuid4().hex, f"fhir-lab {command}")
+
+
+def need_schema(found: "Services") -> None:
+    """Stop with what to do when the database has not been migrated."""
+    from fhir_lab.storage import schema
+
+    if not schema.is_current(found.database):
+        fail("The database has no schema, or an old one. Run: fhir-lab migrate")
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Where to print tables and progress; plain text when the output is not a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def fail(reason: str, code: int = 1) -> NoReturn:
+    """End the command with a sentence on standard error."""
+    print(reason, file=sys.stderr)
+    raise typer.Exit(code)
