@@ -4,8 +4,8 @@
 """
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from mappers import diagnostic_report, observation, patient, service_request, specimen
 
@@ -19,7 +19,7 @@ class Mapper(Protocol):
     RESOURCE: str
     TABLE: str
 
-    def to_row(self, resource: Mapping[str, Any], resolve: Resolve, zone: tzinfo) -> dict[str, Any]:
+    def to_row(self, resource: Mapping[str, Any], resolve: Resolve, zone: ZoneInfo) -> dict[str, Any]:
         """Every column of the table but `pk`, from a valid resource. Never raises for one.
 
         `resolve` gives the pk of the local resource that a literal reference names, None for any other. Zone-less

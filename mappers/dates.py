@@ -4,33 +4,24 @@ https://hl7.org/fhir/R4/datatypes.html#dateTime, https://hl7.org/fhir/R4/search.
 search index, because searches by date are answered from these columns.
 """
 
-from collections.abc import Mapping
-from datetime import date, timedelta, tzinfo
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
-from fhir_lab.search.values import date_range
-
+from fhir_lab.search.values import FAR_PAST, date_range, period_range, timing_range
 from mappers.elements import Element, compact, part, text
 
-INFINITY = 2**62
-# The sort key of a row without a date: before every date.
-NO_DATE = -INFINITY
+T = TypeVar("T")
 
-Range = tuple[int, int]
-
-
-def written_range(written: str | None, zone: tzinfo) -> Range | None:
-    """The range a date, dateTime or instant means; None where there is none or it cannot be read."""
-    try:
-        return date_range(written, zone) if written else None
-    except ValueError:
-        return None
+# The sort key of a row without a date.
+NO_DATE = FAR_PAST
 
 
-def range_columns(written: Any, prefix: str, zone: tzinfo) -> dict[str, Any]:
+def range_columns(written: Any, prefix: str, zone: ZoneInfo) -> dict[str, Any]:
     """A date, dateTime or instant as the columns `{prefix}`, `{prefix}_low` and `{prefix}_high`."""
     said = text(written)
-    low, high = written_range(said, zone) or (None, None)
+    low, high = _range(date_range, said, zone)
     return {prefix: said, f"{prefix}_low": low, f"{prefix}_high": high}
 
 
@@ -55,24 +46,24 @@ def _days(written: str) -> tuple[date, date] | None:
         return None
 
 
-def timed_columns(element: Element, name: str, prefix: str, zone: tzinfo) -> dict[str, Any]:
+def timed_columns(element: Element, name: str, prefix: str, zone: ZoneInfo) -> dict[str, Any]:
     """A choice of dateTime, instant, Period and Timing as `{prefix}` (the start), `_end`, `_type`, `_low` and `_high`.
 
     Of a Timing only the type and the range are kept.
     """
     row: dict[str, Any] = {prefix: None, f"{prefix}_end": None, f"{prefix}_type": None}
-    found: Range | None = None
+    found: tuple[int | None, int | None] = (None, None)
     for kind in ("dateTime", "instant"):
         if written := text(element.get(name + kind[0].upper() + kind[1:])):
             row |= {prefix: written, f"{prefix}_type": kind}
-            found = written_range(written, zone)
+            found = _range(date_range, written, zone)
     if period := part(element, f"{name}Period"):
         row |= {prefix: text(period.get("start")), f"{prefix}_end": text(period.get("end")), f"{prefix}_type": "Period"}
-        found = _period_range(period, zone)
+        found = _range(period_range, period, zone)
     if timing := part(element, f"{name}Timing"):
         row[f"{prefix}_type"] = "Timing"
-        found = _timing_range(timing, zone)
-    row[f"{prefix}_low"], row[f"{prefix}_high"] = found or (None, None)
+        found = _range(timing_range, timing, zone)
+    row[f"{prefix}_low"], row[f"{prefix}_high"] = found
     return row
 
 
@@ -91,16 +82,10 @@ def sort_key(low: int | None) -> int:
     return NO_DATE if low is None else low
 
 
-def _period_range(period: Element, zone: tzinfo) -> Range | None:
-    start, end = (written_range(text(period.get(name)), zone) for name in ("start", "end"))
-    if start is None and end is None:
-        return None
-    return (start[0] if start else -INFINITY, end[1] if end else INFINITY)
-
-
-def _timing_range(timing: Element, zone: tzinfo) -> Range | None:
-    events = timing.get("event")
-    ranges = [written_range(text(event), zone) for event in (events if isinstance(events, list) else [])]
-    ranges.append(_period_range(part(part(timing, "repeat"), "boundsPeriod"), zone))
-    known = [each for each in ranges if each]
-    return (min(low for low, _ in known), max(high for _, high in known)) if known else None
+def _range(
+    read: Callable[[T, ZoneInfo], tuple[int, int]], said: T | None, zone: ZoneInfo
+) -> tuple[int | None, int | None]:
+    try:
+        return read(said, zone) if said else (None, None)
+    except (ValueError, OverflowError):
+        return (None, None)

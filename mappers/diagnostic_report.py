@@ -4,8 +4,8 @@ https://hl7.org/fhir/R4/diagnosticreport.html
 """
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mappers.dates import range_columns, sort_key, timed, timed_columns
 from mappers.elements import (
@@ -31,7 +31,7 @@ TABLE = "diagnostic_report"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/v2-0074"
 
 
-def to_row(resource: Element, resolve: Callable[[str], int | None], zone: tzinfo) -> dict[str, Any]:
+def to_row(resource: Element, resolve: Callable[[str], int | None], zone: ZoneInfo) -> dict[str, Any]:
     """Every column of `diagnostic_report` but `pk`; see `mappers.Mapper`."""
     effective = timed_columns(resource, "effective", "effective", zone)
     return {

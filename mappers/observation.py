@@ -4,8 +4,8 @@ https://hl7.org/fhir/R4/observation.html. Numbers are kept twice: as written, an
 """
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mappers.dates import range_columns, sort_key, timed, timed_columns
 from mappers.elements import (
@@ -41,7 +41,7 @@ VALUE_NAMES = {f"value{kind[0].upper()}{kind[1:]}": kind for kind in VALUE_TYPES
 VALUE_COLUMNS = ("number", "literal", "comparator", "unit", "system", "code", "display", "text")
 
 
-def to_row(resource: Element, resolve: Callable[[str], int | None], zone: tzinfo) -> dict[str, Any]:
+def to_row(resource: Element, resolve: Callable[[str], int | None], zone: ZoneInfo) -> dict[str, Any]:
     """Every column of `observation` but `pk`; see `mappers.Mapper`."""
     effective = timed_columns(resource, "effective", "effective", zone)
     issued = range_columns(resource.get("issued"), "issued", zone)

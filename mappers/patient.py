@@ -4,8 +4,8 @@ https://hl7.org/fhir/R4/patient.html
 """
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mappers.dates import day_columns
 from mappers.elements import (
@@ -26,7 +26,7 @@ RESOURCE = "Patient"
 TABLE = "patient"
 
 
-def to_row(resource: Element, resolve: Callable[[str], int | None], zone: tzinfo) -> dict[str, Any]:
+def to_row(resource: Element, resolve: Callable[[str], int | None], zone: ZoneInfo) -> dict[str, Any]:
     """Every column of `patient` but `pk`; see `mappers.Mapper`. A birth date is a day, whatever the zone."""
     name, address = part(resource, "name"), part(resource, "address")
     deceased_at = text(resource.get("deceasedDateTime"))

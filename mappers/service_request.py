@@ -5,8 +5,8 @@ PLAC and FILL (http://terminology.hl7.org/CodeSystem/v2-0203); the first other i
 """
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mappers.dates import range_columns, sort_key
 from mappers.elements import (
@@ -31,7 +31,7 @@ IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ORDER_NUMBERS = {"PLAC": "placer", "FILL": "filler"}
 
 
-def to_row(resource: Element, resolve: Callable[[str], int | None], zone: tzinfo) -> dict[str, Any]:
+def to_row(resource: Element, resolve: Callable[[str], int | None], zone: ZoneInfo) -> dict[str, Any]:
     """Every column of `service_request` but `pk`; see `mappers.Mapper`."""
     authored = range_columns(resource.get("authoredOn"), "authored", zone)
     return {

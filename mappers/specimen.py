@@ -4,8 +4,8 @@ https://hl7.org/fhir/R4/specimen.html
 """
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mappers.dates import range_columns, sort_key, timed, timed_columns
 from mappers.elements import (
@@ -27,7 +27,7 @@ RESOURCE = "Specimen"
 TABLE = "specimen"
 
 
-def to_row(resource: Element, resolve: Callable[[str], int | None], zone: tzinfo) -> dict[str, Any]:
+def to_row(resource: Element, resolve: Callable[[str], int | None], zone: ZoneInfo) -> dict[str, Any]:
     """Every column of `specimen` but `pk`; see `mappers.Mapper`."""
     collected = timed_columns(part(resource, "collection"), "collected", "collected", zone)
     received = range_columns(resource.get("receivedTime"), "received", zone)
