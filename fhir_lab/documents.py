@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/json.html (decimals keep their precision, property names
 """
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import orjson
@@ -78,6 +78,8 @@ def parse(body: bytes | str, max_depth: int = 100) -> Any:
         ) from None
     except RecursionError:
         raise _too_deep(max_depth) from None
+    except InvalidOperation:
+        raise BadRequest.of("A number in the body is beyond every decimal.", code="structure") from None
     # Counting brackets bounds the depth from above without walking the value; most bodies stop here.
     if text.count("{") + text.count("[") > max_depth and _deeper_than(value, max_depth):
         raise _too_deep(max_depth)

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,6 +23,9 @@ DRIVER_ERRORS = (DBAPIError, psycopg.Error, sqlite3.Error)
 ATTEMPTS = 6
 # SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, unique and foreign key races.
 RETRY_STATES = {"40001", "40P01", "23505", "23503"}
+
+# From Python 3.12 on the driver asks for this; the lab columns of type Date are written through it directly.
+sqlite3.register_adapter(date, date.isoformat)
 
 
 class Database:
