@@ -1,0 +1,132 @@
+"""The registry of search parameters: every (resource type, code), its static id, its compiled expression, its code
+system.
+
+https://hl7.org/fhir/R4/searchparameter-registry.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from conformance import compartments, search_parameters
+from fhir_lab.documents import Resource
+from fhir_lab.search.expressions import Expression, Node, code_systems, compile_expression
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of a composite: the parameter of the same type whose index rows it is matched on.
+
+    `shared` parts belong to the resource as a whole (`%resource...`) and pair with the other parts whatever their
+    group; all others pair within one group.
+    """
+
+    code: str
+    url: str
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameter:
+    """A search parameter of one resource type. `kind` is token, string, date, number, quantity, reference, uri,
+    composite or special; `targets` are the types a reference may point to (empty: any). The id is stored in every
+    index row.
+    """
+
+    id: int
+    type: str
+    code: str
+    kind: str
+    url: str
+    expression: str | None
+    targets: tuple[str, ...] = ()
+    components: tuple[Component, ...] = ()
+
+
+class Registry:
+    """The search parameters in force, by resource type. `Registry.load()` reads those of R4."""
+
+    def __init__(self, types: tuple[str, ...], parameters: list[SearchParameter]) -> None:
+        self.types = types
+        self._by_type: dict[str, dict[str, SearchParameter]] = {name: {} for name in types}
+        for parameter in parameters:
+            self._by_type[parameter.type][parameter.code] = parameter
+        self._by_id = {parameter.id: parameter for parameter in parameters}
+        self._compiled: dict[int, Expression] = {}
+        self._systems: dict[int, frozenset[str]] = {}
+
+    @classmethod
+    def load(cls) -> "Registry":
+        """The parameters that can be evaluated; `_text` and `_content`, which have no expression, are left out."""
+        table = search_parameters()
+        bases: Mapping[str, int] = table["types"]
+        common = [entry for entry in table["common"] if "expression" in entry]
+        parameters = [_parameter(entry, name, base + entry["id"]) for name, base in bases.items() for entry in common]
+        parameters += [_parameter(entry, entry["base"], entry["id"]) for entry in table["parameters"]]
+        return cls(tuple(bases), parameters)
+
+    def of(self, resource_type: str) -> Mapping[str, SearchParameter]:
+        """The parameters of a resource type by code, the common ones among them; empty for an unknown type."""
+        return self._by_type.get(resource_type, {})
+
+    def get(self, resource_type: str, code: str) -> SearchParameter | None:
+        """The parameter `code` of a resource type, or None."""
+        return self.of(resource_type).get(code)
+
+    def by_id(self, parameter_id: int) -> SearchParameter:
+        """The parameter an index row names. Raises `KeyError` for an id that was never given out."""
+        return self._by_id[parameter_id]
+
+    def compiled(self, parameter: SearchParameter) -> Expression:
+        """The compiled expression of a parameter."""
+        found = self._compiled.get(parameter.id)
+        if found is None:
+            found = self._compiled[parameter.id] = (
+                compile_expression(parameter.expression, parameter.type) if parameter.expression else Expression()
+            )
+        return found
+
+    def evaluate(self, parameter: SearchParameter, resource: Resource) -> list[Node]:
+        """What a parameter's expression finds in a resource of its type."""
+        return self.compiled(parameter).evaluate(resource)
+
+    def code_systems(self, parameter: SearchParameter) -> frozenset[str]:
+        """The systems that a token parameter's `code` and `boolean` elements imply.
+
+        Such a value is indexed without a system; a search that names one of these means the same as one that names
+        none.
+        """
+        found = self._systems.get(parameter.id)
+        if found is None:
+            found = self._systems[parameter.id] = code_systems(parameter.expression or "", parameter.type)
+        return found
+
+    def compartment(self, name: str) -> Mapping[str, tuple[str, ...]]:
+        """The resource types of a compartment, each with the codes of the parameters that link to it.
+
+        Raises `KeyError` for a compartment R4 does not define. https://hl7.org/fhir/R4/compartmentdefinition.html
+        """
+        return self._compartments[name]
+
+    @cached_property
+    def _compartments(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        return {
+            name: {type_: tuple(codes) for type_, codes in members.items()} for name, members in compartments().items()
+        }
+
+
+def _parameter(entry: Mapping[str, Any], resource_type: str, parameter_id: int) -> SearchParameter:
+    return SearchParameter(
+        id=parameter_id,
+        type=resource_type,
+        code=entry["code"],
+        kind=entry["type"],
+        url=entry["url"],
+        expression=entry.get("expression"),
+        targets=tuple(entry.get("target", ())),
+        components=tuple(
+            Component(part["code"], part["definition"], part["expression"].startswith("%resource."))
+            for part in entry.get("component", ())
+        ),
+    )
