@@ -3,7 +3,7 @@
 There are no globals: a test or a second app in the same process makes its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,11 @@ from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
 
 if TYPE_CHECKING:
-    from fhir_lab.documents import Resource
     from fhir_lab.search.registry import Registry
     from fhir_lab.security.keys import KeyRing
     from fhir_lab.security.tokens import VerifiedTokens
-    from fhir_lab.storage.unit import Unit
+    from fhir_lab.storage.hooks import WriteHook
+    from fhir_lab.storage.references import Locator
     from fhir_lab.validation import Validator
 
 
@@ -42,6 +42,13 @@ class Services:
         return Registry.load()
 
     @cached_property
+    def locator(self) -> "Locator":
+        """Tells references to resources of this server from others."""
+        from fhir_lab.storage.references import Locator
+
+        return Locator(self.settings.fhir_base, self.registry.types)
+
+    @cached_property
     def validator(self) -> "Validator":
         """The 4.0.1 checks of a resource."""
         from fhir_lab.validation import Validator
@@ -49,11 +56,11 @@ class Services:
         return Validator()
 
     @cached_property
-    def write_hooks(self) -> "Mapping[str, Callable[[Unit, Resource], Resource]]":
-        """What some types do before they are stored, by type: the resource to store instead, or a `FhirError`."""
-        from fhir_lab.subscriptions.hooks import on_write
+    def write_hooks(self) -> "Mapping[str, WriteHook]":
+        """What some types add to their own writes, by type."""
+        from fhir_lab.subscriptions.hooks import SubscriptionHook
 
-        return {"Subscription": on_write}
+        return {"Subscription": SubscriptionHook()}
 
     @cached_property
     def keys(self) -> "KeyRing":

@@ -46,11 +46,12 @@ def apply(unit: Unit, entries: Sequence[Entry]) -> list[Written]:
     """
     for entry in entries:
         _authorize(unit, entry)
-    prepared = [_hooked(unit, entry) for entry in entries]
-    _validate(unit, prepared)
-    plans = plan(unit, prepared)
+    _validate(unit, entries)
+    plans = plan(unit, entries)
+    _before(unit, plans)
     link(unit, plans)
     store(unit, plans)
+    _after(unit, plans)
     return [_written(plan) for plan in plans]
 
 
@@ -95,12 +96,23 @@ def _authorize(unit: Unit, entry: Entry) -> None:
         raise Forbidden.of(f"Your scopes do not grant '{permission}' on {entry.type}.", *filter(None, [entry.label]))
 
 
-def _hooked(unit: Unit, entry: Entry) -> Entry:
+def _before(unit: Unit, plans: Sequence[Plan]) -> None:
     """Some types have rules of their own before they are stored: a Subscription starts as requested."""
-    hook = unit.services.write_hooks.get(entry.type)
-    if hook is None or not isinstance(entry.resource, dict):
-        return entry
-    return replace(entry, resource=hook(unit, entry.resource))
+    hooks = unit.services.write_hooks
+    for item in plans:
+        if item.type in hooks and item.resource is not None and not item.settled:
+            try:
+                item.resource = hooks[item.type].before(unit, item.resource, item.current)
+            except FhirError as error:
+                prefix = f"{item.entry.label}.resource" if item.entry.label else ""
+                raise type(error)([_labelled(issue, prefix) for issue in error.issues], error.headers) from None
+
+
+def _after(unit: Unit, plans: Sequence[Plan]) -> None:
+    hooks = unit.services.write_hooks
+    for item in plans:
+        if item.type in hooks and not item.settled:
+            hooks[item.type].after(unit, item.pk, item.resource)
 
 
 def _validate(unit: Unit, entries: Sequence[Entry]) -> None:

@@ -1,0 +1,138 @@
+"""Where a webhook may go: no target inside the network and no plain http, unless the operator allows it by name.
+
+The name is resolved once and the connection goes to the very address that was checked, so a second answer of the DNS
+cannot lead elsewhere. https://owasp.org/www-community/attacks/Server_Side_Request_Forgery
+"""
+
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+
+Address = IPv4Address | IPv6Address
+Resolver = Callable[[str, int], list[str]]
+
+PORTS = {"http": 80, "https": 443}
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class RefusedError(Exception):
+    """The target is not allowed, or its name has no address; the text says which and is fit for the subscriber."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to connect: `url` names the checked address, `host` is the Host header and the name TLS must prove."""
+
+    url: str
+    host: str
+    name: str
+
+
+def check(url: str, allow: Iterable[str]) -> SplitResult:
+    """The parts of an http(s) URL that may be allowed, as far as that can be told without asking the DNS.
+
+    Raises `RefusedError`.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise RefusedError(f"'{url}' is not a URL.") from None
+    if parts.scheme not in PORTS or not parts.hostname or port == 0 or any(c.isspace() or c < " " for c in url):
+        raise RefusedError(f"'{url}' is not an http or https URL with a host.")
+    if parts.username is not None or parts.password is not None:
+        raise RefusedError("The URL holds a user name or password; send them in a header.")
+    literal = _literal(parts.hostname)
+    if literal is not None:
+        _check_address(parts, literal, allow)
+    elif parts.scheme == "http" and not _named(parts.hostname, allow) and not any(_network(item) for item in allow):
+        raise _plain(parts)
+    return parts
+
+
+def resolve(url: str, allow: Iterable[str], resolver: Resolver | None = None) -> Target:
+    """The address to connect to, after every address of the name was checked. Raises `RefusedError`."""
+    allow = tuple(allow)
+    parts = check(url, allow)
+    name = parts.hostname or ""
+    port = parts.port or PORTS[parts.scheme]
+    literal = _literal(name)
+    try:
+        found = [literal] if literal else [ip_address(text) for text in (resolver or _ask)(name, port)]
+    except (OSError, UnicodeError):
+        found = []
+    if not found:
+        raise RefusedError(f"The host '{name}' has no address.")
+    for address in found:
+        _check_address(parts, address, allow)
+    chosen = f"[{found[0]}]" if found[0].version == 6 else str(found[0])
+    host = parts.netloc.rpartition("@")[2]
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(f"{parts.scheme}://{chosen}:{port}{path}", host, name)
+
+
+def _ask(name: str, port: int) -> list[str]:
+    answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(answer[4][0]).partition("%")[0] for answer in answers))
+
+
+def _literal(host: str) -> Address | None:
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _network(item: str) -> bool:
+    try:
+        ip_network(item, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _named(host: str, allow: Iterable[str]) -> bool:
+    return host.lower().rstrip(".") in {item.lower().rstrip(".") for item in allow}
+
+
+def _within(address: Address, allow: Iterable[str]) -> bool:
+    networks = (ip_network(item, strict=False) for item in allow if _network(item))
+    return any(address.version == network.version and address in network for network in networks)
+
+
+def _check_address(parts: SplitResult, address: Address, allow: Iterable[str]) -> None:
+    allow = tuple(allow)
+    meant = _embedded(address)
+    if _named(parts.hostname or "", allow) or _within(meant, allow):
+        return
+    if not meant.is_global or meant.is_multicast or meant.is_reserved:
+        raise RefusedError(
+            f"The host '{parts.hostname}' has the address {address}, which is not on the public internet. "
+            "The operator can allow it with FHIR_LAB_OUTBOUND_ALLOW."
+        )
+    if parts.scheme != "https":
+        raise _plain(parts)
+
+
+def _plain(parts: SplitResult) -> RefusedError:
+    return RefusedError(
+        f"The endpoint on '{parts.hostname}' uses plain http, which would show patient data on the way; use https. "
+        "The operator can allow it with FHIR_LAB_OUTBOUND_ALLOW."
+    )
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one carries (mapped, 6to4, Teredo, NAT64), else the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
