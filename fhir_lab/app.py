@@ -1,0 +1,80 @@
+"""Puts the application together: routes and middleware around one `Services`, nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
+
+from fhir_lab.http.fhir import FhirRoute
+from fhir_lab.http.health import Health
+from fhir_lab.http.metrics import Metrics
+from fhir_lab.http.observe import Observe
+from fhir_lab.http.problems import Guard, refused
+from fhir_lab.interactions.router import Router
+from fhir_lab.interactions.routes import INTERACTIONS
+from fhir_lab.outcomes import FhirError
+from fhir_lab.services import Services
+from fhir_lab.settings import Settings
+
+EXPOSED = (
+    "ETag",
+    "Last-Modified",
+    "Location",
+    "Content-Location",
+    "Preference-Applied",
+    "X-Request-Id",
+    "Server-Timing",
+    "WWW-Authenticate",
+    "Allow",
+)
+
+
+def create_app(settings: Settings | None = None, services: Services | None = None) -> FastAPI:
+    """The application; `app.state.services` is what it runs on.
+
+    It closes services that it made itself; those given belong to the caller.
+    """
+    own = services is None
+    services = services or Services(settings or Settings())
+    metrics, health = Metrics(services), Health(services)
+    fhir = FhirRoute(services, Router(INTERACTIONS, services.registry.types))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        fhir.close()
+        if own:
+            services.close()
+
+    app = FastAPI(title="FHIR Lab", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    app.router.routes[:0] = [
+        fhir,
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", metrics.show),
+    ]
+    for error in (FhirError, HTTPException, RequestValidationError):
+        app.add_exception_handler(error, refused)
+    _add_middleware(app, services.settings, metrics)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+    """The one added last is the outermost."""
+    app.add_middleware(Guard)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+        allow_headers=("*",),
+        expose_headers=EXPOSED,
+        max_age=3600,
+    )
+    app.add_middleware(Observe, metrics=metrics)

@@ -1,0 +1,35 @@
+"""A Response as status line, headers and bytes. https://hl7.org/fhir/R4/http.html#general"""
+
+from fhir_lab.documents import dumps, parse
+from fhir_lab.http.media import FHIR_JSON
+from fhir_lab.http.preconditions import etag, http_date
+from fhir_lab.interactions.message import Response
+
+Headers = list[tuple[bytes, bytes]]
+# Without Cache-Control a browser may show a stale result for as long as it guesses from Last-Modified.
+ALWAYS: Headers = [(b"vary", b"Accept"), (b"cache-control", b"private, no-cache")]
+CONTENT = (b"content-type", FHIR_JSON.encode())
+BODILESS = (204, 304)
+
+
+def rendered(response: Response, *, pretty: bool = False, applied: str = "") -> tuple[int, Headers, bytes]:
+    """Status, headers and body; `applied` is the value of Preference-Applied."""
+    headers = ALWAYS.copy()
+    body = response.resource or response.outcome
+    if pretty and body:
+        body = dumps(parse(body), pretty=True)
+    if response.status not in BODILESS:
+        if body:
+            headers.append(CONTENT)
+        headers.append((b"content-length", b"%d" % len(body)))
+    if response.version is not None:
+        headers.append((b"etag", etag(response.version).encode()))
+    if response.last_updated is not None:
+        headers.append((b"last-modified", http_date(response.last_updated).encode()))
+    if response.location is not None:
+        headers.append((b"location", response.location.encode()))
+    if applied:
+        headers.append((b"preference-applied", applied.encode("latin-1")))
+    for name, value in response.headers.items():
+        headers.append((name.lower().encode("latin-1"), value.encode("latin-1", "replace")))
+    return response.status, headers, body

@@ -1,0 +1,141 @@
+"""batch and transaction: many interactions in one request. https://hl7.org/fhir/R4/http.html#transaction
+
+A transaction is all or nothing, with GET entries seeing its final state. Entries of a batch are independent: each has
+a transaction, an authorization and an answer of its own.
+"""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from fhir_lab.http.preconditions import http_date
+from fhir_lab.interactions.bundles import answered
+from fhir_lab.interactions.bundles import bundle as text_of
+from fhir_lab.interactions.failure import refusal
+from fhir_lab.interactions.message import Interaction, Request, Response
+from fhir_lab.interactions.router import check, perform
+from fhir_lab.interactions.writes import answer, entry_of
+from fhir_lab.outcomes import BadRequest, FhirError
+from fhir_lab.search.values import date_range
+from fhir_lab.storage.transaction import apply, named
+from fhir_lab.storage.unit import Unit
+
+HEADERS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifNoneExist": "if-none-exist"}
+REPRESENTATION = ("_format", "_pretty")
+
+
+def bundle(request: Request) -> Response:
+    """200 with a batch-response or transaction-response, entry by entry as asked.
+
+    Raises `BadRequest` for anything but these two kinds of Bundle, and for a transaction whatever its first failing
+    entry raises, named `Bundle.entry[n]`.
+    """
+    body = request.body
+    if not isinstance(body, dict) or body.get("resourceType") != "Bundle":
+        raise BadRequest.of("A Bundle of type batch or transaction is expected at the base URL.", "Bundle")
+    kind, entries = body.get("type"), body.get("entry", [])
+    if kind not in ("batch", "transaction"):
+        raise BadRequest.of(
+            f"The Bundle has type {str(kind)[:40]!r}; batch and transaction are allowed here.", "Bundle.type"
+        )
+    if not isinstance(entries, list):
+        raise BadRequest.of("Bundle.entry is not an array.", "Bundle.entry", code="structure")
+    answers = _batch(request, entries) if kind == "batch" else _transaction(request, entries)
+    return Response(200, text_of(f"{kind}-response", [answered(response) for response in answers]))
+
+
+def _batch(request: Request, entries: list[Any]) -> list[Response]:
+    answers = []
+    for entry in entries:
+        try:
+            answers.append(perform(_request(request, entry)))
+        except Exception as error:
+            answers.append(refusal(error, request.caller.request_id))
+    return answers
+
+
+def _transaction(request: Request, entries: list[Any]) -> list[Response]:
+    requests = [_checked(request, entry, _label(index)) for index, entry in enumerate(entries)]
+    reads = [index for index, asked in enumerate(requests) if asked.interaction.method == "GET"]
+    writes = [index for index, asked in enumerate(requests) if asked.interaction.method != "GET"]
+
+    def work(unit: Unit) -> dict[int, Response]:
+        written = apply(unit, [_stored(requests[index], entries[index], _label(index)) for index in writes])
+        answers = {index: answer(requests[index], result) for index, result in zip(writes, written, strict=True)}
+        return answers | {index: _seen(requests[index], unit, _label(index)) for index in reads}
+
+    answers = request.writing(work)
+    return [answers[index] for index in range(len(entries))]
+
+
+def _checked(request: Request, entry: Any, label: str) -> Request:
+    try:
+        asked = _request(request, entry)
+        check(asked)
+    except FhirError as error:
+        raise named(error, label) from None
+    return asked
+
+
+def _stored(asked: Request, entry: Any, label: str) -> Any:
+    try:
+        return entry_of(asked, entry.get("fullUrl"), label)
+    except FhirError as error:
+        raise named(error, label) from None
+
+
+def _seen(asked: Request, unit: Unit, label: str) -> Response:
+    asked.unit = unit
+    try:
+        return asked.interaction.handler(asked)
+    except FhirError as error:
+        raise named(error, label) from None
+
+
+def _request(outer: Request, entry: Any) -> Request:
+    """An entry as a request of its own. Raises `BadRequest`, `NotFound` and `MethodNotAllowed`."""
+    asked = entry.get("request") if isinstance(entry, dict) else None
+    if not isinstance(asked, dict) or not isinstance(asked.get("url"), str) or not isinstance(asked.get("method"), str):
+        raise BadRequest.of("An entry needs a request with a method and a url.", "request", code="required")
+    path, _, query = asked["url"].removeprefix(outer.base).partition("?")
+    target = outer.router.find(asked["method"], unquote(path))
+    _refuse_nested(target.interaction)
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return Request(
+        services=outer.services,
+        router=outer.router,
+        interaction=target.interaction,
+        caller=outer.caller,
+        type=target.type,
+        id=target.id,
+        vid=target.vid,
+        parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION],
+        headers=_headers(outer, asked),
+        body=entry.get("resource"),
+        returns=outer.returns,
+        lenient=outer.lenient,
+    )
+
+
+def _refuse_nested(interaction: Interaction) -> None:
+    if interaction.name in ("batch", "transaction") or interaction.content == "form":
+        raise BadRequest.of(
+            f"{interaction.method} {interaction.path} has no place in a Bundle; search with GET.", "request.url"
+        )
+
+
+def _headers(outer: Request, asked: dict[str, Any]) -> dict[str, str]:
+    headers = {header: str(asked[name]) for name, header in HEADERS.items() if name in asked}
+    if "ifModifiedSince" in asked:
+        headers["if-modified-since"] = _instant(outer, str(asked["ifModifiedSince"]))
+    return headers
+
+
+def _instant(outer: Request, text: str) -> str:
+    try:
+        return http_date(date_range(text, outer.services.settings.zone)[0])
+    except ValueError:
+        raise BadRequest.of(f"'{text[:64]}' is not an instant.", "request.ifModifiedSince", code="value") from None
+
+
+def _label(index: int) -> str:
+    return f"Bundle.entry[{index}]"

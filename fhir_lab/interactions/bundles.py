@@ -1,0 +1,79 @@
+"""Bundles put together from stored JSON text, which is copied and never parsed.
+
+https://hl7.org/fhir/R4/bundle.html
+"""
+
+from typing import Any
+
+import orjson
+
+from fhir_lab.clock import instant
+from fhir_lab.documents import dumps
+from fhir_lab.http.links import Link, resource_url
+from fhir_lab.http.preconditions import etag
+from fhir_lab.interactions.message import Response
+from fhir_lab.storage.repository import Version
+
+PHRASES = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
+METHODS = {"create": "POST", "update": "PUT", "patch": "PUT", "delete": "DELETE"}
+Json = dict[str, Any]
+
+
+def bundle(
+    kind: str, entries: list[Json], *, links: list[Link] | None = None, total: int | None = None, now: int | None = None
+) -> bytes:
+    """The JSON text of a Bundle of this type; `now` (microseconds UTC) becomes `meta.lastUpdated`."""
+    found: Json = {"resourceType": "Bundle"}
+    if now is not None:
+        found["meta"] = {"lastUpdated": instant(now)}
+    found["type"] = kind
+    if total is not None:
+        found["total"] = total
+    if links:
+        found["link"] = links
+    if entries:
+        found["entry"] = entries
+    return dumps(found)
+
+
+def searched(base: str, version: Version, mode: str) -> Json:
+    """An entry of a searchset; `mode` is match or include."""
+    assert version.content is not None
+    return {
+        "fullUrl": resource_url(base, version.type, version.id),
+        "resource": orjson.Fragment(version.content),
+        "search": {"mode": mode},
+    }
+
+
+def historic(base: str, version: Version) -> Json:
+    """An entry of a history Bundle; a version that deleted has no resource."""
+    method = METHODS[version.interaction]
+    url = version.type if method == "POST" else f"{version.type}/{version.id}"
+    status = {"POST": "201 Created", "DELETE": "204 No Content"}.get(method, "200 OK")
+    entry: Json = {"fullUrl": resource_url(base, version.type, version.id)}
+    if version.content is not None:
+        entry["resource"] = orjson.Fragment(version.content)
+    entry["request"] = {"method": method, "url": url}
+    entry["response"] = {
+        "status": status,
+        "etag": etag(version.version),
+        "lastModified": instant(version.last_updated),
+    }
+    return entry
+
+
+def answered(response: Response) -> Json:
+    """An entry of a batch-response or transaction-response."""
+    told: Json = {"status": PHRASES.get(response.status, str(response.status))}
+    if response.location is not None:
+        told["location"] = response.location
+    if response.version is not None:
+        told["etag"] = etag(response.version)
+    if response.last_updated is not None:
+        told["lastModified"] = instant(response.last_updated)
+    if response.outcome:
+        told["outcome"] = orjson.Fragment(response.outcome)
+    entry: Json = {"resource": orjson.Fragment(response.resource)} if response.resource else {}
+    entry["response"] = told
+    return entry

@@ -1,0 +1,130 @@
+"""capabilities: what this server really does. https://hl7.org/fhir/R4/http.html#capabilities
+
+Made from the table of interactions that is routed and from the search parameters that the registry answers.
+https://hl7.org/fhir/R4/capabilitystatement.html
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from fhir_lab.clock import instant
+from fhir_lab.documents import dumps
+from fhir_lab.interactions.message import Interaction, Request, Response
+from fhir_lab.outcomes import BadRequest
+from fhir_lab.search.registry import Registry, SearchParameter
+
+Json = dict[str, Any]
+OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+MODES = ("full", "normative")
+SYSTEM_WIDE = ("transaction", "batch", "search-system", "history-system")
+
+
+def capabilities(request: Request) -> Response:
+    """200 with the CapabilityStatement; no token is needed. `mode` full and normative give the same.
+
+    Raises `BadRequest` for another mode.
+    """
+    mode = dict(request.parameters).get("mode", "full")
+    if mode not in MODES:
+        raise BadRequest.of(f"mode '{mode[:40]}' is not supported; allowed: {', '.join(MODES)}.", "http.mode")
+    remembered = request.router.remembered
+    if "metadata" not in remembered:
+        remembered["metadata"] = dumps(statement(request))
+    return Response(200, remembered["metadata"])
+
+
+def statement(request: Request) -> Json:
+    """The CapabilityStatement resource."""
+    settings = request.services.settings
+    software = {"name": "FHIR Lab", "version": version("fhir-lab")}
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": f"{settings.fhir_base}/metadata",
+        "version": software["version"],
+        "name": "FHIRLab",
+        "title": "FHIR Lab",
+        "status": "active",
+        "date": instant(request.services.clock.now()),
+        "kind": "instance",
+        "software": software,
+        "implementation": {"description": "FHIR R4 server of a diagnostics laboratory", "url": settings.fhir_base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [_rest(request)],
+    }
+
+
+def _rest(request: Request) -> Json:
+    interactions = request.router.interactions
+    registry = request.services.registry
+    referring = _referring(registry)
+    enforced = request.services.settings.referential_integrity
+    return {
+        "mode": "server",
+        "documentation": "Unknown parameters are refused with 400, or reported with Prefer: handling=lenient.",
+        "security": _security(request.router.oauth),
+        "resource": [_resource(name, interactions, registry, referring[name], enforced) for name in registry.types],
+        "interaction": [{"code": row.name} for row in interactions if row.name in SYSTEM_WIDE],
+    }
+
+
+def _security(oauth: Mapping[str, str]) -> Json:
+    service = {
+        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+        "code": "SMART-on-FHIR",
+        "display": "SMART-on-FHIR",
+    }
+    security: Json = {
+        "cors": True,
+        "service": [{"coding": [service], "text": "OAuth2 bearer tokens with SMART on FHIR scopes, version 1 and 2"}],
+        "description": "Every interaction but this one needs a bearer token whose scopes cover it.",
+    }
+    if oauth:
+        uris = [{"url": name, "valueUri": uri} for name, uri in oauth.items()]
+        security = {"extension": [{"url": OAUTH, "extension": uris}], **security}
+    return security
+
+
+def _resource(
+    name: str, interactions: Iterable[Interaction], registry: Registry, referring: list[str], enforced: bool
+) -> Json:
+    rows = [row for row in interactions if row.path.startswith("/{type}")]
+    conditional = {row.name for row in rows if row.conditional}
+    parameters = sorted(registry.of(name).values(), key=lambda parameter: parameter.code)
+    found: Json = {
+        "type": name,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{name}",
+        "interaction": [{"code": code} for code in dict.fromkeys(row.name for row in rows)],
+        "versioning": "versioned-update",
+        "readHistory": any(row.name == "vread" for row in rows),
+        "updateCreate": any(row.name == "update" for row in rows),
+        "conditionalCreate": "create" in conditional,
+        "conditionalRead": "full-support" if "read" in conditional else "not-supported",
+        "conditionalUpdate": "update" in conditional,
+        "conditionalDelete": "single" if "delete" in conditional else "not-supported",
+        "referencePolicy": ["literal", "logical", *(["enforced"] if enforced else [])],
+    }
+    includes = [f"{name}:{parameter.code}" for parameter in parameters if parameter.kind == "reference"]
+    if includes:
+        found["searchInclude"] = ["*", *includes]
+    if referring:
+        found["searchRevInclude"] = referring
+    found["searchParam"] = [_parameter(parameter) for parameter in parameters]
+    return found
+
+
+def _parameter(parameter: SearchParameter) -> Json:
+    return {"name": parameter.code, "definition": parameter.url, "type": parameter.kind}
+
+
+def _referring(registry: Registry) -> dict[str, list[str]]:
+    """For each type, the `Type:parameter` whose references may point at it."""
+    found: dict[str, list[str]] = {name: [] for name in registry.types}
+    for name in registry.types:
+        for parameter in registry.of(name).values():
+            if parameter.kind == "reference":
+                for target in parameter.targets or registry.types:
+                    if target in found:
+                        found[target].append(f"{name}:{parameter.code}")
+    return found

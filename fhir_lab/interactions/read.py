@@ -1,0 +1,24 @@
+"""read: the current version of a resource. https://hl7.org/fhir/R4/http.html#read"""
+
+from fhir_lab.http.preconditions import unchanged
+from fhir_lab.interactions.message import Request, Response
+from fhir_lab.storage import repository
+from fhir_lab.storage.repository import Version
+
+
+def read(request: Request) -> Response:
+    """200 with the resource, or 304 when If-None-Match or If-Modified-Since say that the client has it.
+
+    Raises `NotFound`, `Gone` and `Forbidden`.
+    """
+    with request.reading() as unit:
+        found = repository.read(unit, request.type, request.id)
+    return shown(request, found)
+
+
+def shown(request: Request, found: Version) -> Response:
+    """A version as the answer to a conditional read."""
+    if unchanged(request.headers, found.version, found.last_updated):
+        return Response(304, version=found.version, last_updated=found.last_updated)
+    assert found.content is not None
+    return Response(200, found.content.encode(), version=found.version, last_updated=found.last_updated)

@@ -1,0 +1,130 @@
+"""Finds the interaction for a method and a path, and performs it once the caller's scopes allow it.
+
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fhir_lab.interactions.message import Interaction, Request, Response
+from fhir_lab.outcomes import BadRequest, Forbidden, MethodNotAllowed, NotFound, nearest
+
+ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+VERBS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
+Shape = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An interaction and what the placeholders of its path stand for; empty where it has none."""
+
+    interaction: Interaction
+    type: str = ""
+    id: str = ""
+    vid: str = ""
+
+
+class Router:
+    """The table of interactions by the shape of their paths.
+
+    `types` are the resource types served; `oauth` the OAuth endpoints of the same installation by name (`token`);
+    `remembered` holds texts that a handler makes once.
+    """
+
+    def __init__(
+        self, interactions: Sequence[Interaction], types: Iterable[str], oauth: Mapping[str, str] | None = None
+    ) -> None:
+        self.interactions = interactions
+        self.types = frozenset(types)
+        self.oauth = oauth or {}
+        self.remembered: dict[str, bytes] = {}
+        templates = {interaction.path: _segments(interaction.path) for interaction in interactions}
+        self._literals = {
+            place for template in templates.values() for place in enumerate(template) if not place[1].startswith("{")
+        }
+        self._routes: dict[Shape, dict[str, tuple[Interaction, Shape]]] = {}
+        for interaction in interactions:
+            template = templates[interaction.path]
+            methods = self._routes.setdefault(self._shape(template), {})
+            methods.setdefault(interaction.method, (interaction, template))
+
+    def find(self, method: str, path: str) -> Target:
+        """The interaction for `path` below the base, percent signs decoded. HEAD finds what GET finds.
+
+        Raises `NotFound` (no such path or type), `MethodNotAllowed`, and `BadRequest` (not an id).
+        """
+        segments = _segments(path)
+        methods = self._routes.get(self._shape(segments))
+        if methods is None:
+            raise NotFound.of(f"There is no path '/{'/'.join(segments)[:200]}' below the FHIR base.")
+        found = methods.get("GET" if method == "HEAD" else method)
+        if found is None:
+            allowed = allow(methods)
+            raise MethodNotAllowed.of(f"{method} is not allowed here; allowed: {allowed}.", headers={"Allow": allowed})
+        interaction, template = found
+        values = {name: value for name, value in zip(template, segments, strict=True) if name != value}
+        resource_type, resource_id = values.get("{type}", ""), values.get("{id}", "")
+        if "{type}" in values and resource_type not in self.types:
+            raise NotFound.of(
+                f"There is no resource type '{resource_type[:64]}' in FHIR R4.{nearest(resource_type, self.types)}",
+                code="not-supported",
+            )
+        if "{id}" in values and not ID.fullmatch(resource_id):
+            raise self._not_an_id(resource_id)
+        return Target(interaction, resource_type, resource_id, values.get("{vid}", ""))
+
+    def methods(self, path: str) -> str:
+        """What the Allow header says of a path. Raises `NotFound`."""
+        methods = self._routes.get(self._shape(_segments(path)))
+        if methods is None:
+            raise NotFound.of("There is no such path below the FHIR base.")
+        return allow(methods)
+
+    def _shape(self, segments: Shape) -> Shape:
+        return tuple([place[1] if place in self._literals else "*" for place in enumerate(segments)])
+
+    def _not_an_id(self, text: str) -> NotFound | BadRequest:
+        if text.startswith(("$", "_")):
+            known = {literal for _, literal in self._literals}
+            return NotFound.of(f"There is no '{text[:64]}' here.{nearest(text, known)}", code="not-supported")
+        return BadRequest.of(
+            f"'{text[:80]}' is not an id: 1 to 64 of A-Z, a-z, 0-9, '-' and '.' are allowed.", code="value"
+        )
+
+
+def perform(request: Request) -> Response:
+    """Do what `request` asks. Raises what `check` and the handler raise."""
+    check(request)
+    return request.interaction.handler(request)
+
+
+def check(request: Request) -> None:
+    """Raises `Forbidden` when no scope grants the interaction on the type, `BadRequest` for an unknown parameter."""
+    interaction = request.interaction
+    permission = interaction.permission
+    if permission is not None and request.caller.access(request.type, permission).denied:
+        raise Forbidden.of(
+            f"The token's scopes do not allow to {VERBS[permission]} {request.type}; "
+            f"a scope such as user/{request.type}.{permission} would."
+        )
+    if request.parameters and interaction.parameters is not None and not request.lenient:
+        for name, _ in request.parameters:
+            if name not in interaction.parameters:
+                allowed = ", ".join(interaction.parameters) or "none"
+                raise BadRequest.of(
+                    f"Unknown parameter '{name[:64]}' for {interaction.name}; known: {allowed}.",
+                    f"http.{name[:64]}",
+                    code="not-supported",
+                )
+
+
+def allow(methods: Iterable[str]) -> str:
+    """The value of an Allow header for the routed methods of one path."""
+    names = set(methods) | {"OPTIONS"}
+    return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))
+
+
+def _segments(path: str) -> Shape:
+    path = path.strip("/")
+    return tuple(path.split("/")) if path else ()

@@ -1,0 +1,34 @@
+"""The table of interactions. What is here is routed and told by the CapabilityStatement; nothing else is.
+
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+from fhir_lab.interactions.bundle import bundle
+from fhir_lab.interactions.capabilities import capabilities
+from fhir_lab.interactions.create import create
+from fhir_lab.interactions.delete import delete
+from fhir_lab.interactions.history import PARAMETERS as HISTORY
+from fhir_lab.interactions.history import history
+from fhir_lab.interactions.message import Interaction
+from fhir_lab.interactions.read import read
+from fhir_lab.interactions.search import search
+from fhir_lab.interactions.update import update
+from fhir_lab.interactions.vread import vread
+
+INTERACTIONS = (
+    Interaction("capabilities", "GET", "/metadata", capabilities, parameters=("mode",), public=True),
+    Interaction("read", "GET", "/{type}/{id}", read, "r", conditional=True),
+    Interaction("vread", "GET", "/{type}/{id}/_history/{vid}", vread, "r"),
+    Interaction("update", "PUT", "/{type}/{id}", update, "u", content="resource"),
+    Interaction("update", "PUT", "/{type}", update, "u", parameters=None, content="resource", conditional=True),
+    Interaction("delete", "DELETE", "/{type}/{id}", delete, "d"),
+    Interaction("delete", "DELETE", "/{type}", delete, "d", parameters=None, conditional=True),
+    Interaction("create", "POST", "/{type}", create, "c", content="resource", conditional=True),
+    Interaction("search-type", "GET", "/{type}", search, "s", parameters=None),
+    Interaction("search-type", "POST", "/{type}/_search", search, "s", parameters=None, content="form"),
+    Interaction("history-instance", "GET", "/{type}/{id}/_history", history, "r", parameters=HISTORY),
+    Interaction("history-type", "GET", "/{type}/_history", history, "s", parameters=HISTORY),
+    Interaction("history-system", "GET", "/_history", history, parameters=HISTORY),
+    Interaction("transaction", "POST", "/", bundle, content="resource", returns="minimal"),
+    Interaction("batch", "POST", "/", bundle, content="resource", returns="minimal"),
+)

@@ -1,0 +1,37 @@
+"""search: the resources of a type that match, by GET and by POST. https://hl7.org/fhir/R4/http.html#search"""
+
+import orjson
+
+from fhir_lab.documents import dumps
+from fhir_lab.http.links import page_links
+from fhir_lab.interactions.bundles import Json, bundle, searched
+from fhir_lab.interactions.message import Request, Response
+from fhir_lab.outcomes import Issue, operation_outcome
+from fhir_lab.search import run
+
+
+def search(request: Request) -> Response:
+    """200 with one page of a searchset; its links are GETs below the base, for a POST too.
+
+    Raises `BadRequest` for what is not understood (unless lenient: reported in the Bundle), and `Forbidden`.
+    """
+    with request.reading() as unit:
+        page = run.search(unit, request.type, request.parameters, lenient=request.lenient)
+    queries = {
+        "self": page.self_query,
+        "first": page.first_query,
+        "previous": page.previous_query,
+        "next": page.next_query,
+    }
+    links = page_links(f"{request.base}/{request.type}", queries, request.kept)
+    entries = [searched(request.base, version, "match") for version in page.matches]
+    entries += [searched(request.base, version, "include") for version in page.included]
+    if page.outcomes:
+        entries.append(_reported(page.outcomes))
+    now = request.services.clock.now()
+    return Response(200, bundle("searchset", entries, links=links, total=page.total, now=now))
+
+
+def _reported(issues: list[Issue]) -> Json:
+    outcome = orjson.Fragment(dumps(operation_outcome(issues)))
+    return {"resource": outcome, "search": {"mode": "outcome"}}

@@ -1,0 +1,66 @@
+"""What create, update, delete and transactions share: a request as a storage entry, and the answer the client prefers.
+
+https://hl7.org/fhir/R4/http.html#ops
+"""
+
+from fhir_lab.http.links import version_url
+from fhir_lab.interactions.failure import informed
+from fhir_lab.interactions.message import Request, Response
+from fhir_lab.storage.transaction import Entry, Written, apply
+
+
+def write(request: Request) -> Response:
+    """Perform a request that is one write, and answer it. Raises what `storage.transaction.apply` raises."""
+    entry = entry_of(request)
+    return answer(request, request.writing(lambda unit: apply(unit, [entry]))[0])
+
+
+def entry_of(request: Request, full_url: str | None = None, label: str = "") -> Entry:
+    """A create, update or delete as a storage entry. Raises `BadRequest` when the body is no resource of the type."""
+    method = request.interaction.method
+    return Entry(
+        method,
+        request.type,
+        id=request.id or None,
+        resource=None if method == "DELETE" else request.resource(),
+        full_url=full_url,
+        if_match=request.headers.get("if-match"),
+        if_none_match=request.headers.get("if-none-match"),
+        if_none_exist=request.headers.get("if-none-exist") or None,
+        query=request.criteria or None,
+        label=label,
+    )
+
+
+def answer(request: Request, written: Written) -> Response:
+    """201 or 200 with ETag, Last-Modified and Location; the body is the resource, an OperationOutcome or nothing.
+
+    A resource that a condition matched is only shown to a caller who may read it.
+    """
+    if written.status == 204:
+        return _deleted(request, written)
+    response = Response(
+        written.status,
+        version=written.version,
+        last_updated=written.last_updated,
+        location=version_url(request.base, written.type, written.id, written.version),
+    )
+    if request.returns == "OperationOutcome":
+        response.outcome = informed(f"{written.type}/{written.id} is stored, at version {written.version}.")
+    elif request.returns == "representation" and written.content is not None and _readable(request, written):
+        response.resource = written.content.encode()
+    return response
+
+
+def _deleted(request: Request, written: Written) -> Response:
+    version = written.version or None
+    if request.returns == "minimal":
+        return Response(204, version=version)
+    text = (
+        f"{written.type}/{written.id} is deleted." if written.id else f"No {written.type} matches; nothing was deleted."
+    )
+    return Response(200, outcome=informed(text), version=version)
+
+
+def _readable(request: Request, written: Written) -> bool:
+    return written.status == 201 or not request.caller.access(written.type, "r").denied
