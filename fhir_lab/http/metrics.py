@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
-from sqlalchemy.pool import QueuePool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -52,12 +51,8 @@ class Connections(Collector):
         self._services = services
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One gauge with the states `busy` and `idle`; none for a pool that does not count."""
-        pool = self._services.database.engine.pool
-        if isinstance(pool, QueuePool):
-            gauge = GaugeMetricFamily(
-                "fhir_lab_database_connections", "Connections to the database.", labels=("state",)
-            )
-            gauge.add_metric(["busy"], pool.checkedout())
-            gauge.add_metric(["idle"], pool.checkedin())
-            yield gauge
+        """One gauge with the states `busy` and `idle`."""
+        gauge = GaugeMetricFamily("fhir_lab_database_connections", "Connections to the database.", labels=("state",))
+        for state, count in self._services.database.connections().items():
+            gauge.add_metric([state], count)
+        yield gauge

@@ -15,6 +15,7 @@ import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.pool import QueuePool
 
 from fhir_lab.outcomes import Unavailable
 
@@ -71,10 +72,17 @@ class Database:
                 with self.write() as connection:
                     return work(connection)
             except DRIVER_ERRORS as error:
-                if attempt == ATTEMPTS or not _lost_race(error):
+                if not _lost_race(error):
                     raise
+                if attempt == ATTEMPTS:
+                    raise Unavailable.of("Other writers kept winning. Nothing was stored; try again.") from error
                 time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
         raise AssertionError("unreachable")
+
+    def connections(self) -> dict[str, int]:
+        """How many pooled connections are `busy` and `idle`."""
+        pool = self.engine.pool
+        return {"busy": pool.checkedout(), "idle": pool.checkedin()} if isinstance(pool, QueuePool) else {}
 
     def dispose(self) -> None:
         """Close every pooled connection."""
