@@ -85,12 +85,9 @@ def _lab_row(
     mapper = MAPPERS.get(resource["resourceType"])
     if mapper is None:
         return None
-    from fhir_lab.storage.references import Locator
-
-    locator = Locator(services.settings.fhir_base, services.registry.types)
 
     def resolve(reference: str) -> int | None:
-        target = locator.local(reference)
+        target = services.locator.local(reference)
         return pk_of(*target) if target is not None else None
 
     return mapper.to_row(resource, resolve, services.settings.zone)

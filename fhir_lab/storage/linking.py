@@ -9,7 +9,7 @@ from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, Issue, Unprocessable
 from fhir_lab.storage.conditions import Condition, only, resolve
 from fhir_lab.storage.planning import Plan
-from fhir_lab.storage.references import Locator, Target, existing, path_of, references, rewritten
+from fhir_lab.storage.references import Target, existing, path_of, references, rewritten
 from fhir_lab.storage.unit import Unit
 
 
@@ -19,7 +19,7 @@ def link(unit: Unit, plans: Sequence[Plan]) -> None:
     Raises `BadRequest` (a urn that no entry has), `PreconditionFailed` (a conditional reference that matches several)
     and `Unprocessable` (no match, or a target that does not exist), each with the FHIRPath of the reference.
     """
-    locator = Locator(unit.services.settings.fhir_base, unit.services.registry.types)
+    locator = unit.services.locator
     urls = {item.entry.full_url: f"{item.type}/{item.id}" for item in plans if item.entry.full_url and item.id}
     written = [item for item in plans if item.resource is not None and not item.settled]
     found = {id(item): list(dict.fromkeys(references(item.resource))) for item in written}

@@ -42,7 +42,6 @@ resource = Table(
     Column("content", Text),
     UniqueConstraint("type", "id"),
     Index("ix_resource_type_last_updated", "type", "last_updated", "pk"),
-    Index("ix_resource_type_seq", "type", "seq"),
 )
 
 resource_history = Table(

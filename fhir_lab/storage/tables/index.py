@@ -5,7 +5,7 @@
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, SmallInteger, String, Table, Text
 
-from fhir_lab.storage.tables.base import Micros, metadata
+from fhir_lab.storage.tables.base import Micros, correlated, metadata
 
 
 def _keys() -> list[Column[int]]:
@@ -26,6 +26,8 @@ idx_token = Table(
     Index("ix_idx_token_match", "param", "code", "system", "pk"),
     Index("ix_idx_token_pk", "pk", "param"),
 )
+
+correlated(idx_token, "param", "code", "system")
 
 # `norm`: lower case, accents removed, white space folded. `exact`: as written.
 idx_string = Table(
@@ -81,7 +83,7 @@ idx_quantity = Table(
     Index("ix_idx_quantity_pk", "pk", "param"),
 )
 
-# A local target has `target_pk`; any other (absolute URL, canonical, urn) has `url`; an identifier its system and value.
+# A local target has `target_pk`; any other (absolute URL, canonical, urn) has `url`; an identifier has its two parts.
 idx_reference = Table(
     "idx_reference",
     metadata,

@@ -26,7 +26,7 @@ from sqlalchemy import (
     event,
 )
 
-from fhir_lab.storage.tables.base import NO_DATE, Key, Micros, metadata
+from fhir_lab.storage.tables.base import NO_DATE, Key, Micros, correlated, metadata
 
 
 def _pk() -> Column[int]:
@@ -223,7 +223,7 @@ diagnostic_report = Table(
 
 
 def _coding_table(name: str) -> Table:
-    return Table(
+    table = Table(
         f"{name}_coding",
         metadata,
         Column("param", Integer, nullable=False),
@@ -237,6 +237,8 @@ def _coding_table(name: str) -> Table:
         Index(f"ix_{name}_coding_match", "param", "code", "system", "sort_key", "pk"),
         Index(f"ix_{name}_coding_pk", "pk", "param"),
     )
+    correlated(table, "param", "code", "system")
+    return table
 
 
 service_request_coding = _coding_table("service_request")

@@ -10,6 +10,7 @@ subscription_state = Table(
     Column("pk", Key, ForeignKey("resource.pk"), primary_key=True, autoincrement=False),
     Column("status", String(10), nullable=False),  # requested | active | error | off
     Column("since", Micros, nullable=False),  # when this status began
+    Column("activated", Micros),  # when it began to be told of changes; empty: none are recorded for it
     Column("criteria", Text, nullable=False),  # Type?query
     Column("ends", Micros),  # Subscription.end
     Column("caller", Text, nullable=False),  # JSON: whose rights its notifications have
