@@ -7,24 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 from uuid_utils import uuid7
 
 from fhir_lab.storage.tables import notification, resource, subscription_state
 
-# Subscriptions in these states have their events recorded; only active ones are delivered to.
-LISTENING = ("active", "error")
-
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A subscription as the server keeps it. `caller` is JSON, `ends` and `since` microseconds UTC."""
+    """A subscription as the server keeps it. `caller` is JSON; `since`, `activated`, `ends` are microseconds UTC.
+
+    An activated one has its events recorded, also while in error or requested anew; only `active` is delivered to.
+    """
 
     pk: int
     id: str
     version: int
     status: str
     since: int
+    activated: int | None
     criteria: str
     ends: int | None
     caller: str
@@ -66,6 +67,7 @@ _STATE = (
         resource.c.version,
         subscription_state.c.status,
         subscription_state.c.since,
+        subscription_state.c.activated,
         subscription_state.c.criteria,
         subscription_state.c.ends,
         subscription_state.c.caller,
@@ -81,15 +83,23 @@ def state_of(connection: Connection, pk: int) -> State | None:
     return None if row is None else State(*row)
 
 
-def in_status(connection: Connection, statuses: Sequence[str]) -> list[State]:
-    """The subscriptions in any of these states, in order of creation."""
-    rows = connection.execute(_STATE.where(subscription_state.c.status.in_(statuses)))
-    return [State(*row) for row in rows]
+def requested(connection: Connection) -> list[State]:
+    """The subscriptions that wait for activation."""
+    return [State(*row) for row in connection.execute(_STATE.where(subscription_state.c.status == "requested"))]
+
+
+def activated(connection: Connection) -> list[State]:
+    """The subscriptions whose events are recorded, in order of creation."""
+    return [State(*row) for row in connection.execute(_STATE.where(subscription_state.c.activated.is_not(None)))]
 
 
 def request(connection: Connection, pk: int, *, criteria: str, ends: int | None, caller: str, now: int) -> None:
-    """A client asks for this subscription: it waits for activation. Its count goes on where it was."""
-    values = {
+    """A client asks for this subscription: it waits for activation. Its count goes on where it was.
+
+    While the criteria stay the same its events go on being recorded.
+    """
+    goes_on = case((subscription_state.c.criteria == criteria, subscription_state.c.activated))
+    values: dict[str, Any] = {
         "status": "requested",
         "since": now,
         "criteria": criteria,
@@ -98,7 +108,9 @@ def request(connection: Connection, pk: int, *, criteria: str, ends: int | None,
         "error": None,
         "worker": None,
     }
-    found = connection.execute(update(subscription_state).where(subscription_state.c.pk == pk).values(values))
+    found = connection.execute(
+        update(subscription_state).where(subscription_state.c.pk == pk).values(values | {"activated": goes_on})
+    )
     if found.rowcount == 0:
         connection.execute(insert(subscription_state).values(pk=pk, **values))
 
@@ -109,6 +121,9 @@ def set_status(connection: Connection, pk: int, status: str, now: int, error: st
     if status == "active":
         waits = select(notification.c.id).where(_waiting(pk)).exists()
         values["due"] = now if connection.scalar(select(waits)) else None
+        values["activated"] = func.coalesce(subscription_state.c.activated, now)
+    elif status == "off":
+        values["activated"] = None
     connection.execute(update(subscription_state).where(subscription_state.c.pk == pk).values(values))
     if status == "off":
         connection.execute(
@@ -122,7 +137,7 @@ def enqueue(connection: Connection, pk: int, events: Sequence[Event], now: int) 
     """Number these events and let them wait for delivery, in this order, unless the subscription is off by now."""
     last = connection.execute(
         update(subscription_state)
-        .where(subscription_state.c.pk == pk, subscription_state.c.status.in_(LISTENING))
+        .where(subscription_state.c.pk == pk, subscription_state.c.activated.is_not(None))
         .values(
             events=subscription_state.c.events + len(events),
             due=func.coalesce(subscription_state.c.due, now),
