@@ -5,7 +5,6 @@ goes to `error` with the reason, and what waits behind it is kept for when the c
 """
 
 import logging
-
 from collections.abc import Callable
 
 from sqlalchemy import Connection
@@ -119,7 +118,8 @@ class _Delivery:
         try:
             self._hook.send(body)
         except DeliveryError as problem:
-            self._services.database.transact(lambda connection: self._failed(connection, head, str(problem)))
+            reason = str(problem)
+            self._services.database.transact(lambda connection: self._failed(connection, head, reason))
             return None
         log.info("notification delivered", extra={"subscription": self._state.id, "number": head.number})
         return lambda connection: notifications.delivered(connection, head.id, self._services.clock.now())

@@ -55,7 +55,8 @@ class RestHook:
             raise DeliveryError(str(refused)) from None
         except httpx.TimeoutException:
             raise DeliveryError("The receiver did not answer in time.") from None
-        except (httpx.HTTPError, OSError) as problem:
+        except Exception as problem:
+            # Whatever goes wrong while sending is a failed attempt: it is counted, and does not stop the others.
             raise DeliveryError(f"The receiver could not be reached: {type(problem).__name__}.") from None
         if not 200 <= status < 300:
             raise DeliveryError(f"The receiver answered {status}; 2xx is needed.")
@@ -70,7 +71,7 @@ class RestHook:
 
 @contextmanager
 def connect(channel: Mapping[str, Any], allow: tuple[str, ...], timeout: float) -> Iterator[RestHook]:
-    """A receiver, as `Subscription.channel` describes it; no phase of an attempt takes longer than `timeout` seconds."""
+    """The receiver that `Subscription.channel` describes; no phase of an attempt takes longer than `timeout` seconds."""
     # Of the environment nothing is taken: a proxy would connect to another address than the one that was checked.
     with httpx.Client(verify=_tls(), timeout=timeout, trust_env=False, follow_redirects=False) as client:
         yield RestHook(channel, allow, client)
