@@ -4,6 +4,12 @@ A row is [low, high) in microseconds UTC. A string in a choice (`Procedure.perfo
 none.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, or_
+
+from fhir_lab.search.escapes import unescape
 from fhir_lab.search.expressions import Node
 from fhir_lab.search.values import Place, date_range, period_range, timing_range
 
@@ -19,3 +25,68 @@ def extract(node: Node, place: Place) -> list[DateRow]:
     if node.type == "Timing":
         return [timing_range(node.value, place.zone)]
     return []
+
+
+PREFIXES = ("eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap")
+APPROXIMATION = 10  # one part in ten of the time between now and the date
+
+
+@dataclass(frozen=True, slots=True)
+class DateValue:
+    """A prefix and the range [low, high) that the search value means, widened already for `ap`."""
+
+    prefix: str
+    low: int
+    high: int
+
+
+def read(text: str, place: Place, now: int) -> DateValue:
+    """A search value such as `ge2013-03-14`; `now` in microseconds is what `ap` measures from.
+
+    A blank before an offset is a `+` that the client did not encode. Raises `ValueError` for anything but a date.
+    """
+    plain = unescape(text).replace(" ", "+")
+    prefix = plain[:2] if plain[:2].isalpha() else "eq"
+    if prefix not in PREFIXES:
+        raise ValueError(f"'{prefix}' is not a prefix; these are: {', '.join(PREFIXES)}")
+    low, high = date_range(plain[2:] if plain[:2] == prefix else plain, place.zone)
+    if prefix == "ap":
+        width = abs(now - (low + high) // 2) // APPROXIMATION
+        low, high = low - width, high + width
+    return DateValue(prefix, low, high)
+
+
+def compile(
+    value: DateValue, low: ColumnElement[int], high: ColumnElement[int], key: ColumnElement[int]
+) -> ColumnElement[bool]:
+    """The condition on a range [low, high). `key` is an indexed column equal to `low` wherever there is a range."""
+    below = key < value.low if key is low else and_(key < value.low, low < value.low)
+    conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
+        "eq": lambda: and_(key >= value.low, key < value.high, high <= value.high),
+        "ne": lambda: or_(low < value.low, high > value.high),
+        "gt": lambda: high > value.high,
+        "ge": lambda: and_(high > value.low, or_(low >= value.low, high > value.high)),
+        "lt": lambda: below,
+        "le": lambda: and_(key < value.high, or_(low < value.low, high <= value.high)),
+        "sa": lambda: key >= value.high,
+        "eb": lambda: and_(key < value.low, high <= value.low),
+        "ap": lambda: and_(key < value.high, high > value.low),
+    }
+    return conditions[value.prefix]()
+
+
+def match(value: DateValue, row: DateRow) -> bool:
+    """True when a row satisfies the same condition."""
+    low, high = row
+    inside, below, above = value.low <= low and high <= value.high, low < value.low, high > value.high
+    return {
+        "eq": inside,
+        "ne": not inside,
+        "gt": above,
+        "ge": above or inside,
+        "lt": below,
+        "le": below or inside,
+        "sa": low >= value.high,
+        "eb": high <= value.low,
+        "ap": low < value.high and high > value.low,
+    }[value.prefix]

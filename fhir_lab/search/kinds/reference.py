@@ -6,10 +6,17 @@ with a version has a second row without it, so that both spellings find it. A re
 empty row, so that `:missing` knows of it; `#contained` ones have none.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, or_
+
+from fhir_lab.search.escapes import unescape
 from fhir_lab.search.expressions import Node
+from fhir_lab.search.kinds import token
+from fhir_lab.search.kinds.token import TokenValue
 from fhir_lab.search.values import Place, key, parse_reference
 
 ReferenceRow = tuple[str, str | None, str, str, str]
@@ -44,3 +51,59 @@ def _canonical(literal: str) -> list[ReferenceRow]:
     url, bar, _ = literal.partition("|")
     spellings = (url, literal) if bar else (url,)
     return [("", None, key(spelling), "", "") for spelling in spellings if not spelling.startswith("#")]
+
+
+MODIFIERS = ("identifier",)
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceValue:
+    """A target by `id` on this server (`type` '' when the client gave none), by `url`, or by `identifier`."""
+
+    type: str = ""
+    id: str = ""
+    url: str = ""
+    identifier: TokenValue | None = None
+
+
+def read(text: str, base: str, target: str = "") -> ReferenceValue:
+    """A search value: `id`, `Type/id`, a URL of this server or of another, a canonical `url|version`.
+
+    `target` is the type that a modifier such as `:Patient` asks for. Raises `ValueError` for anything else.
+    """
+    plain = unescape(text)
+    if _ID.fullmatch(plain):
+        return ReferenceValue(target, plain)
+    parsed = parse_reference(plain, base)
+    if parsed is None:
+        raise ValueError(f"'{plain}' is none of id, Type/id and an absolute URL")
+    if target and parsed.type != target:
+        raise ValueError(f"'{plain}' is not a {target}, which the modifier :{target} asks for")
+    return ReferenceValue(url=key(parsed.url)) if parsed.url else ReferenceValue(parsed.type, parsed.id)
+
+
+def read_identifier(text: str) -> ReferenceValue:
+    """A search value of `:identifier`: `system|value` and the other forms of a token. Raises `ValueError`."""
+    return ReferenceValue(identifier=token.read(text))
+
+
+def compile(value: ReferenceValue, columns: Any, pks: Sequence[int]) -> ColumnElement[bool]:
+    """The condition on a row of `idx_reference`; `pks` are the local resources that the value names."""
+    if value.identifier is not None:
+        return and_(
+            token.compile(value.identifier, columns.identifier_system, columns.identifier_value),
+            or_(columns.identifier_system != "", columns.identifier_value != ""),
+        )
+    found: ColumnElement[bool] = columns.url == value.url if value.url else columns.target_pk.in_(pks)
+    return found
+
+
+def match(value: ReferenceValue, row: ReferenceRow) -> bool:
+    """True when a row satisfies the same condition."""
+    target_type, target_id, url, system, identifier = row
+    if value.identifier is not None:
+        return bool(system or identifier) and token.match(value.identifier, (system, identifier))
+    if value.url:
+        return url == value.url
+    return target_id == value.id and value.type in ("", target_type)

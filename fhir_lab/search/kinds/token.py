@@ -7,9 +7,13 @@ as it is, and `http://hl7.org/fhir/observation-status|final` once the search has
 `:missing` knows of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_
+
+from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.expressions import Node
 from fhir_lab.search.values import Place, key
 
@@ -54,3 +58,44 @@ _READERS: dict[str, Callable[[Any], list[TokenRow]]] = {
     "ContactPoint": _contact,
     "boolean": _boolean,
 }
+
+
+MODIFIERS = ("not", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenValue:
+    """`system` None: any; '': none. `code` None: any. `implied`: the system of values that are stored without one."""
+
+    system: str | None
+    code: str | None
+    implied: bool = False
+
+
+def read(text: str, implied: Container[str] = ()) -> TokenValue:
+    """A search value `code`, `system|code`, `|code` or `system|`.
+
+    `implied` are the systems of values without one (`Registry.code_systems`). Raises `ValueError` for any other form.
+    """
+    parts = [key(unescape(part)) for part in split(text, "|")]
+    if len(parts) == 1:
+        return TokenValue(None, parts[0])
+    if len(parts) > 2 or not any(parts):
+        raise ValueError(f"'{text}' is none of code, system|code, |code and system|")
+    return TokenValue(parts[0], parts[1] or None, parts[0] in implied)
+
+
+def compile(value: TokenValue, system: ColumnElement[str], code: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition on a row of `idx_token` or of a coding table."""
+    tests = [] if value.code is None else [code == value.code]
+    if value.system is not None:
+        tests.append(system.in_((value.system, "")) if value.implied else system == value.system)
+    return and_(*tests)
+
+
+def match(value: TokenValue, row: TokenRow) -> bool:
+    """True when a row satisfies the same condition."""
+    system, code = row
+    if value.code is not None and code != value.code:
+        return False
+    return value.system is None or system == value.system or (value.implied and not system)

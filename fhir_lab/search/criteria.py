@@ -1,0 +1,210 @@
+"""One search parameter of a query, name and value, as a criterion of the tree: conditions, chains and reverse chains.
+
+https://hl7.org/fhir/R4/search.html#modifiers #chaining #has
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fhir_lab.outcomes import BadRequest, nearest
+from fhir_lab.search.escapes import split, unescape
+from fhir_lab.search.kinds import composite, date, number, quantity, reference, string, token, uri
+from fhir_lab.search.registry import Registry, SearchParameter
+from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
+from fhir_lab.search.values import Place
+
+MODIFIERS: dict[str, tuple[str, ...]] = {
+    "token": token.MODIFIERS,
+    "string": string.MODIFIERS,
+    "reference": reference.MODIFIERS,
+    "uri": uri.MODIFIERS,
+}
+LONGEST_CHAIN = 8
+MOST_VALUES = 1000
+
+
+class UnknownParameter(BadRequest):
+    """A name that the resource type does not have: a lenient search leaves it out."""
+
+    code = "not-supported"
+
+
+class Reader:
+    """Reads names and values of one request. `now` is in microseconds UTC."""
+
+    def __init__(self, registry: Registry, place: Place, now: int) -> None:
+        self.registry = registry
+        self._place = place
+        self._now = now
+
+    def criterion(self, resource_type: str, name: str, text: str) -> Criterion | None:
+        """What `name=text` asks of a resource of this type, None when there is no value to ask for.
+
+        Raises `UnknownParameter` and, for a modifier or value that does not fit, `BadRequest`.
+        """
+        return self._criterion(resource_type, name, text, name)
+
+    def parameter(self, resource_type: str, code: str, where: str) -> SearchParameter:
+        """The search parameter of this code. Raises `UnknownParameter`, which names the codes that exist."""
+        found = self.registry.get(resource_type, code)
+        if found is None:
+            known = sorted(self.registry.of(resource_type))
+            raise UnknownParameter.of(
+                f"{resource_type} has no search parameter '{code}'.{nearest(code, known)} It has: {', '.join(known)}.",
+                f"http.{where}",
+            )
+        return found
+
+    def _criterion(self, resource_type: str, name: str, text: str, where: str) -> Criterion | None:
+        if where.count(".") + where.count("_has:") > LONGEST_CHAIN:
+            raise BadRequest.of(f"A chain may have {LONGEST_CHAIN} links; '{where}' has more.", f"http.{where}")
+        if name.startswith("_has:"):
+            return self._has(resource_type, name, text, where)
+        if name == "_list":
+            return self._list(text, where)
+        head, dot, rest = name.partition(".")
+        code, colon, modifier = head.partition(":")
+        parameter = self.parameter(resource_type, code, where)
+        if dot:
+            return self._chain(parameter, modifier, rest, text, where)
+        if colon and modifier == "missing":
+            return _missing(parameter, text, where)
+        self._check_modifier(parameter, modifier, bool(colon), where)
+        values = self._values(parameter, modifier, text, where)
+        return Condition(parameter, modifier, values) if values else None
+
+    def _values(self, parameter: SearchParameter, modifier: str, text: str, where: str) -> tuple[Any, ...]:
+        parts = [part for part in split(text, ",") if part]
+        if len(parts) > MOST_VALUES:
+            raise BadRequest.of(
+                f"'{where}' has {len(parts)} values; {MOST_VALUES} are allowed.", f"http.{where}", code="too-costly"
+            )
+        try:
+            return tuple(self._value(parameter, modifier, part) for part in parts)
+        except ValueError as error:
+            raise BadRequest.of(f"{parameter.type}.{parameter.code}: {error}.", f"http.{where}", code="value") from None
+
+    def _value(self, parameter: SearchParameter, modifier: str, text: str) -> Any:
+        if parameter.kind == "token":
+            return self._token(parameter, modifier, text)
+        if parameter.kind == "reference":
+            return self._reference(modifier, text)
+        if parameter.kind == "composite":
+            parts = [(self.registry.of(parameter.type)[part.code], part.shared) for part in parameter.components]
+            return composite.read(text, parts, lambda part, value: self._value(part, "", value))
+        if parameter.kind == "date":
+            return date.read(text, self._place, self._now)
+        readers: dict[str, Callable[[], Any]] = {
+            "string": lambda: string.read(text, modifier),
+            "number": lambda: number.read(text),
+            "quantity": lambda: quantity.read(text),
+            "uri": lambda: uri.read(text, modifier),
+        }
+        return readers[parameter.kind]()
+
+    def _token(self, parameter: SearchParameter, modifier: str, text: str) -> token.TokenValue | string.StringValue:
+        if modifier == "text":
+            return string.read(text)
+        value = token.read(text, self.registry.code_systems(parameter))
+        if parameter.code == "_id" and value.system is not None:
+            raise ValueError(f"'{text}' is not an id")
+        return value
+
+    def _reference(self, modifier: str, text: str) -> reference.ReferenceValue:
+        if modifier == "identifier":
+            return reference.read_identifier(text)
+        value = reference.read(text, self._place.base, modifier)
+        if value.id and value.type and value.type not in self.registry.types:
+            raise ValueError(f"'{value.type}' is not a resource type.{nearest(value.type, self.registry.types)}")
+        return value
+
+    def _check_modifier(self, parameter: SearchParameter, modifier: str, given: bool, where: str) -> None:
+        if parameter.kind == "special":
+            raise BadRequest.of(
+                f"The parameter '{parameter.code}' is not supported by this server.",
+                f"http.{where}",
+                code="not-supported",
+            )
+        known = MODIFIERS.get(parameter.kind, ())
+        if not given or modifier in known:
+            return
+        types = self._targets(parameter) if parameter.kind == "reference" else ()
+        if modifier not in types:
+            missing = () if parameter.kind == "composite" else ("missing",)
+            allowed = (*missing, *known, *(types if len(types) < 10 else ("a resource type",) if types else ()))
+            raise BadRequest.of(
+                f"The modifier ':{modifier}' is not supported on '{parameter.code}' ({parameter.kind}). "
+                f"Supported: {', '.join(allowed) or 'none'}.",
+                f"http.{where}",
+                code="not-supported",
+            )
+
+    def _targets(self, parameter: SearchParameter) -> tuple[str, ...]:
+        return parameter.targets or self.registry.types
+
+    def _chain(self, parameter: SearchParameter, modifier: str, rest: str, text: str, where: str) -> Chain | None:
+        targets = self._targets(parameter) if parameter.kind == "reference" else ()
+        if not targets:
+            raise BadRequest.of(
+                f"'{parameter.code}' is a {parameter.kind} parameter; only references can be chained.", f"http.{where}"
+            )
+        if modifier and modifier not in targets:
+            raise BadRequest.of(
+                f"'{parameter.code}' does not refer to a '{modifier}'; it refers to {', '.join(targets)}.",
+                f"http.{where}",
+            )
+        return self._any_target(parameter, (modifier,) if modifier else targets, rest, text, where)
+
+    def _any_target(
+        self, parameter: SearchParameter, targets: Iterable[str], rest: str, text: str, where: str
+    ) -> Chain | None:
+        code = rest.partition(".")[0].partition(":")[0]
+        able = [name for name in targets if code in ("_has", "_list") or self.registry.get(name, code)]
+        if not able:
+            raise UnknownParameter.of(
+                f"None of the types that '{parameter.code}' refers to has a search parameter '{code}': "
+                f"{', '.join(targets)}.",
+                f"http.{where}",
+            )
+        kinds = {found.kind for name in able if (found := self.registry.get(name, code))}
+        if len(kinds) > 1:
+            raise BadRequest.of(
+                f"'{where}' is ambiguous: '{code}' means different things for {', '.join(able)}. "
+                f"Name the type, such as {parameter.code}:{able[0]}.{rest}.",
+                f"http.{where}",
+            )
+        read = [(name, self._criterion(name, rest, text, where)) for name in able]
+        found_targets = tuple((name, criterion) for name, criterion in read if criterion is not None)
+        return Chain(parameter, found_targets) if found_targets else None
+
+    def _has(self, resource_type: str, name: str, text: str, where: str) -> Has | None:
+        parts = name.split(":", 3)
+        if len(parts) < 4 or not all(parts):
+            raise BadRequest.of(
+                f"'{name}' does not have the form _has:Type:reference:parameter.", f"http.{where}", code="structure"
+            )
+        _, source, code, rest = parts
+        if source not in self.registry.types:
+            raise BadRequest.of(
+                f"'{source}' is not a resource type.{nearest(source, self.registry.types)}", f"http.{where}"
+            )
+        parameter = self.parameter(source, code, where)
+        if parameter.kind != "reference" or resource_type not in self._targets(parameter):
+            raise BadRequest.of(f"{source}.{code} does not refer to {resource_type}.", f"http.{where}")
+        criterion = self._criterion(source, rest, text, where)
+        return Has(source, parameter, criterion) if criterion is not None else None
+
+    def _list(self, text: str, where: str) -> Has | None:
+        if unescape(text).startswith("$"):
+            raise BadRequest.of(f"The list '{text}' is not kept by this server.", f"http.{where}", code="not-supported")
+        criterion = self._criterion("List", "_id", text, where)
+        return Has("List", self.parameter("List", "item", where), criterion) if criterion is not None else None
+
+
+def _missing(parameter: SearchParameter, text: str, where: str) -> Missing | None:
+    if not text:
+        return None
+    if text not in ("true", "false") or parameter.kind in ("composite", "special"):
+        found = f"':missing' is not supported on '{parameter.code}'" if text in ("true", "false") else f"'{text}'"
+        raise BadRequest.of(f"{found}; write :missing=true or :missing=false.", f"http.{where}")
+    return Missing(parameter, text == "true")
