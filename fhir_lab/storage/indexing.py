@@ -75,8 +75,10 @@ def derive(services: Services, resource: Resource, pk: int, pk_of: Callable[[str
 
 
 def differing(old: Rows, new: Rows) -> Iterable[Table]:
-    """The tables whose rows are not the same before and after."""
-    return [table for table in new if Counter(old.get(table, ())) != Counter(new[table])]
+    """The tables whose rows are not the same before and after, in whatever order they come."""
+    if not old:
+        return [table for table, rows in new.items() if rows]
+    return [table for table in {**old, **new} if Counter(old.get(table, ())) != Counter(new.get(table, ()))]
 
 
 def _lab_row(

@@ -212,11 +212,11 @@ class _Store:
         inserts: Rows = {}
         for item in self._plans:
             before = self._previous.get(item.pk, {})
-            after = self._indexed[item.pk].rows if item.pk in self._indexed else {table: [] for table in before}
+            after = self._indexed[item.pk].rows if item.pk in self._indexed else {}
             for table in differing(before, after):
                 if before.get(table):
                     self._batch.delete(table, [item.pk])
-                inserts.setdefault(table, []).extend(after[table])
+                inserts.setdefault(table, []).extend(after.get(table, ()))
         for table, rows in inserts.items():
             self._batch.insert(table, rows)
 
