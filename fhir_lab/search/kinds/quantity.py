@@ -44,11 +44,10 @@ def _interval(low: float, high: float) -> list[Bounds]:
 
 def _range(value: Mapping[str, Any]) -> list[QuantityRow]:
     low, high = value.get("low"), value.get("high")
-    if low is None and high is None:
-        return []
     start = float(low["value"]) if low else -inf
     end = float(high["value"]) if high else inf
-    return _rows(_interval(start, end), low or high)
+    unit = low or high
+    return _rows(_interval(start, end), unit) if unit else []
 
 
 def _sampled(value: Mapping[str, Any]) -> list[QuantityRow]:
