@@ -124,7 +124,7 @@ def _parameter(entry: Mapping[str, Any], resource_type: str, parameter_id: int) 
         kind=entry["type"],
         url=entry["url"],
         expression=entry.get("expression"),
-        targets=tuple(entry.get("target", ())),
+        targets=tuple(name for name in entry.get("target", ()) if name != "*"),
         components=tuple(
             Component(part["code"], part["definition"], part["expression"].startswith("%resource."))
             for part in entry.get("component", ())
