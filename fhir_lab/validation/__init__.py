@@ -1,1 +1,50 @@
+"""Validation on write against FHIR 4.0.1: structure by fhir.resources, then everything the definitions say.
 
+https://hl7.org/fhir/R4/validation.html. `docs/validation.md` lists the rules.
+"""
+
+from typing import Any
+
+from fhir_lab.outcomes import Issue
+from fhir_lab.validation.guard import Guard, is_resource
+from fhir_lab.validation.structure import structure_issues
+from fhir_lab.validation.walk import Walk, shown
+
+__all__ = ["Validator"]
+
+# A document can break a rule in every element; nobody reads more than this.
+MOST_ISSUES = 200
+
+
+class Validator:
+    """Checks resources. Types compile when they are first met; a check changes nothing and may run in any thread."""
+
+    def __init__(self) -> None:
+        self._guard = Guard()
+
+    def check(self, resource: Any, resource_type: str) -> list[Issue]:
+        """Everything that is wrong with a resource given as parsed JSON, each with its FHIRPath; [] when it is valid.
+
+        `resource_type` is the type it must have.
+        """
+        if not is_resource(resource_type):
+            return [Issue("not-supported", f"{shown(resource_type)} is not a resource type of R4.")]
+        issues: list[Issue] = []
+        self._guard.shape(resource_type).check(resource, resource_type, Walk(issues), {})
+        if isinstance(resource, dict) and resource.get("resourceType") == resource_type:
+            issues += _news(structure_issues(resource, resource_type), issues)
+        if len(issues) > MOST_ISSUES:
+            rest = f"{len(issues) - MOST_ISSUES} more errors are not listed."
+            return [*issues[:MOST_ISSUES], Issue("too-costly", rest, (resource_type,), severity="information")]
+        return issues
+
+
+def _news(found: list[Issue], known: list[Issue]) -> list[Issue]:
+    """What is found at elements where nothing is known yet, neither above nor below them."""
+    paths = [issue.expression[0] for issue in known]
+    return [issue for issue in found if not any(_related(issue.expression[0], path) for path in paths)]
+
+
+def _related(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return longer.startswith(shorter) and longer[len(shorter) : len(shorter) + 1] in ("", ".", "[")
