@@ -12,6 +12,7 @@ from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
 
 if TYPE_CHECKING:
+    from fhir_lab.queue import Queue
     from fhir_lab.search.registry import Registry
     from fhir_lab.security.keys import KeyRing
     from fhir_lab.security.tokens import VerifiedTokens
@@ -61,6 +62,13 @@ class Services:
         from fhir_lab.subscriptions.hooks import SubscriptionHook
 
         return {"Subscription": SubscriptionHook()}
+
+    @cached_property
+    def queue(self) -> "Queue":
+        """How workers are told that there is something to do."""
+        from fhir_lab.queue import Queue, celery_app
+
+        return Queue(celery_app(self.settings))
 
     @cached_property
     def keys(self) -> "KeyRing":

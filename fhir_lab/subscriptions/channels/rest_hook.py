@@ -71,7 +71,7 @@ class RestHook:
 
 @contextmanager
 def connect(channel: Mapping[str, Any], allow: tuple[str, ...], timeout: float) -> Iterator[RestHook]:
-    """The receiver that `Subscription.channel` describes; no phase of an attempt takes longer than `timeout` seconds."""
+    """The receiver that `Subscription.channel` describes; no phase of an attempt takes more than `timeout` seconds."""
     # Of the environment nothing is taken: a proxy would connect to another address than the one that was checked.
     with httpx.Client(verify=_tls(), timeout=timeout, trust_env=False, follow_redirects=False) as client:
         yield RestHook(channel, allow, client)
