@@ -4,6 +4,7 @@ The versions are Alembic migrations in the package `migrations`; each upgrade is
 """
 
 import re
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ def current(database: Database) -> str | None:
         return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+@cache
 def head() -> str:
     """The revision this release needs: the one that no other builds upon.
 

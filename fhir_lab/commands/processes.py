@@ -1,0 +1,152 @@
+"""`serve`, `worker`, `beat`, `watch`: the processes of an installation."""
+
+import socket
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fhir_lab.commands.common import fail, need_schema, services, settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from fhir_lab.services import Services
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (serve, worker, beat, watch):
+        app.command()(command)
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option(help="Processes that share the port.", min=1)] = 1,
+    all_in_one: Annotated[
+        bool, typer.Option("--all-in-one", help="Also run worker, beat and watcher in this process.")
+    ] = False,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Create or upgrade the schema first.")] = False,
+) -> None:
+    """Run the API."""
+    from fhir_lab import logs
+    from fhir_lab.storage import schema
+
+    if all_in_one and workers > 1:
+        fail("--all-in-one is one process; run fhir-lab worker and fhir-lab watch beside several --workers.", 2)
+    need_port(host, port)
+    logs.configure(settings().log_level, "api")
+    with services() as found:
+        if migrate:
+            schema.upgrade(found.database)
+        need_schema(found)
+        if all_in_one:
+            run_all_in_one(found, host, port)
+            return
+    run_api(host, port, workers)
+
+
+def worker(
+    concurrency: Annotated[int | None, typer.Option(help="Child processes; by default one per core.", min=1)] = None,
+    beat: Annotated[
+        bool, typer.Option("--beat/--no-beat", help="Also send what is due; --no-beat where fhir-lab beat runs.")
+    ] = True,
+) -> None:
+    """Run a worker: it turns journaled messages into resources and delivers notifications."""
+    arguments = ["worker", "--loglevel", settings().log_level]
+    if concurrency is not None:
+        arguments += ["--concurrency", str(concurrency)]
+    _run_celery("worker", arguments + (["--beat", *_schedule("worker")] if beat else []))
+
+
+def beat() -> None:
+    """Run the clock that sends workers what is due; one is enough, two do no harm."""
+    _run_celery("beat", ["beat", "--loglevel", settings().log_level, *_schedule("beat")])
+
+
+def watch() -> None:
+    """Watch the inbox folder and journal every file that is dropped there."""
+    from fhir_lab import logs
+    from fhir_lab.ingest.watch import watch as watch_inbox
+
+    logs.configure(settings().log_level, "watch")
+    with services() as found:
+        need_schema(found)
+        watch_inbox(found)
+
+
+def need_port(host: str, port: int) -> None:
+    """Stop with a plain sentence when the address cannot be listened on."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        fail(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port.")
+
+
+def api() -> "FastAPI":
+    """The application of one API process; uvicorn calls it in each of its worker processes."""
+    from fhir_lab import logs
+    from fhir_lab.app import create_app
+
+    found = settings()
+    logs.configure(found.log_level, "api")
+    return create_app(found)
+
+
+def run_api(host: str, port: int, workers: int) -> None:
+    """Serve until a signal ends it."""
+    import uvicorn
+
+    uvicorn.run(
+        "fhir_lab.commands.processes:api",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+def run_all_in_one(found: "Services", host: str, port: int) -> None:
+    """Serve with worker, beat and watcher as threads of this process, until a signal ends it."""
+    import uvicorn
+
+    from fhir_lab.app import create_app
+    from fhir_lab.worker import Embedded
+
+    with Embedded(found):
+        app = create_app(services=found)
+        uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
+
+
+def _run_celery(process: str, arguments: list[str]) -> None:
+    from celery.signals import setup_logging
+
+    from fhir_lab import logs
+    from fhir_lab.worker import app
+
+    found = settings()
+    if found.embedded:
+        fail("FHIR_LAB_BROKER_URL names no broker: the worker runs inside fhir-lab serve --all-in-one.", 2)
+    with services() as checked:
+        need_schema(checked)
+
+    def configure(**_: object) -> None:
+        logs.configure(found.log_level, process)
+
+    setup_logging.connect(configure)
+    app.start(arguments)
+
+
+def _schedule(process: str) -> list[str]:
+    folder = settings().var
+    folder.mkdir(parents=True, exist_ok=True)
+    return ["--schedule", str(folder / f"{process}-schedule")]
