@@ -2,7 +2,7 @@
 
 A parameter is listed only where the column holds every value of it. What a mapper must put there:
 
-- a token column: the code as written (or the boolean); the code system is the one the element is bound to;
+- a token column: the code as written, or the boolean;
 - a date column pair: the half-open [low, high) range in microseconds UTC that the date index would hold, whatever the
   type of the element: a dateTime or instant by its precision, a Period from the low of its start to the high of its end
   (an open end as in the index), a Timing from its first to its last event or bound. Both empty: no value;
@@ -35,10 +35,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TokenColumn:
-    """A code or boolean; `system` is the code system its element is bound to."""
+    """A code or boolean."""
 
     column: Column[Any]
-    system: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,11 @@ class DateColumn:
 
 @dataclass(frozen=True, slots=True)
 class DayColumn:
-    """The first and last day of a FHIR date, in the laboratory's zone."""
+    """The first and last day of a FHIR date, in the laboratory's zone; `text` is the date as written, to sort by."""
 
     first: Column[Any]
     last: Column[Any]
+    text: Column[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,6 @@ class ReferenceColumn:
 
 LabColumn = TokenColumn | DateColumn | DayColumn | ReferenceColumn
 
-HL7 = "http://hl7.org/fhir/"
-BOOLEAN_SYSTEM = "http://terminology.hl7.org/CodeSystem/special-values"
-
 
 def _dates(table: Table, low: str, high: str, sort: bool = False) -> DateColumn:
     return DateColumn(table.c[low], table.c[high], table.c.sort_key if sort else None)
@@ -81,30 +78,30 @@ def _patient(table: Table) -> ReferenceColumn:
 
 
 ANSWERED: dict[tuple[str, str], LabColumn] = {
-    ("Patient", "active"): TokenColumn(patient.c.active, BOOLEAN_SYSTEM),
-    ("Patient", "gender"): TokenColumn(patient.c.gender, HL7 + "administrative-gender"),
-    ("Patient", "birthdate"): DayColumn(patient.c.birth_low, patient.c.birth_high),
+    ("Patient", "active"): TokenColumn(patient.c.active),
+    ("Patient", "gender"): TokenColumn(patient.c.gender),
+    ("Patient", "birthdate"): DayColumn(patient.c.birth_low, patient.c.birth_high, patient.c.birth_date),
     ("Patient", "organization"): ReferenceColumn(patient.c.organization_pk, "Organization"),
-    ("ServiceRequest", "status"): TokenColumn(service_request.c.status, HL7 + "request-status"),
-    ("ServiceRequest", "intent"): TokenColumn(service_request.c.intent, HL7 + "request-intent"),
-    ("ServiceRequest", "priority"): TokenColumn(service_request.c.priority, HL7 + "request-priority"),
+    ("ServiceRequest", "status"): TokenColumn(service_request.c.status),
+    ("ServiceRequest", "intent"): TokenColumn(service_request.c.intent),
+    ("ServiceRequest", "priority"): TokenColumn(service_request.c.priority),
     ("ServiceRequest", "authored"): _dates(service_request, "authored_low", "authored_high", sort=True),
     ("ServiceRequest", "patient"): _patient(service_request),
     ("ServiceRequest", "subject"): _patient(service_request),
     ("ServiceRequest", "encounter"): ReferenceColumn(service_request.c.encounter_pk, "Encounter"),
     ("ServiceRequest", "requester"): ReferenceColumn(service_request.c.requester_pk, "Practitioner"),
-    ("Specimen", "status"): TokenColumn(specimen.c.status, HL7 + "specimen-status"),
+    ("Specimen", "status"): TokenColumn(specimen.c.status),
     ("Specimen", "collected"): _dates(specimen, "collected_low", "collected_high", sort=True),
     ("Specimen", "patient"): _patient(specimen),
     ("Specimen", "subject"): _patient(specimen),
-    ("Observation", "status"): TokenColumn(observation.c.status, HL7 + "observation-status"),
+    ("Observation", "status"): TokenColumn(observation.c.status),
     ("Observation", "date"): _dates(observation, "effective_low", "effective_high", sort=True),
     ("Observation", "patient"): _patient(observation),
     ("Observation", "subject"): _patient(observation),
     ("Observation", "encounter"): ReferenceColumn(observation.c.encounter_pk, "Encounter"),
     ("Observation", "specimen"): ReferenceColumn(observation.c.specimen_pk, "Specimen"),
     ("Observation", "device"): ReferenceColumn(observation.c.device_pk, "Device"),
-    ("DiagnosticReport", "status"): TokenColumn(diagnostic_report.c.status, HL7 + "diagnostic-report-status"),
+    ("DiagnosticReport", "status"): TokenColumn(diagnostic_report.c.status),
     ("DiagnosticReport", "date"): _dates(diagnostic_report, "effective_low", "effective_high", sort=True),
     ("DiagnosticReport", "issued"): _dates(diagnostic_report, "issued_low", "issued_high"),
     ("DiagnosticReport", "patient"): _patient(diagnostic_report),
