@@ -103,16 +103,20 @@ class Shape:
                 check(child, f"{path}.{name}", walk, value)
             else:
                 self._stray(name, path, walk)
-        for names, label, card in self.required:
+        for names, label, rule in self.required:
             for name in names:
                 if name in value:
                     break
             else:
-                walk.add("required", f"{path}.{label}", f"missing; {card} is required.")
+                walk.add("required", f"{path}.{label}", f"missing; {rule}.")
         for allowed, label in self.choices:
             found = value.keys() & allowed
             if len(found) > 1 and len({name.lstrip("_") for name in found}) > 1:
-                walk.add("structure", f"{path}.{label}", f"{listed(sorted(found))} exclude each other; one is allowed.")
+                walk.add(
+                    "structure",
+                    f"{path}.{label}",
+                    f"{listed(sorted(found))} exclude each other; one of them is allowed.",
+                )
         for invariant in self.invariants:
             invariant(value, path, walk)
 
@@ -132,9 +136,10 @@ class Shape:
                 continue
             names = _compile_element(self.guard, self.path, label, element, properties)
             if low != "0":
-                required.append((names, label, "exactly one" if high == "1" else "at least one"))
+                card = "exactly one" if high == "1" else "at least one"
+                required.append((names, label.removesuffix("[x]"), f"{card}{_of(names)} is required"))
             if label.endswith("[x]"):
-                choices.append((frozenset(names), label))
+                choices.append((frozenset(names), label.removesuffix("[x]")))
         self.properties, self.required, self.choices = properties, required, choices
         self._compiled = True
 
@@ -147,6 +152,10 @@ class ResourceShape(Shape):
         if type(value) is not dict:
             walk.add("structure", path, f"{shown(value)} where a resource, a JSON object, is required.")
             return
+        if (name := value.get("resourceType")) != self.path:
+            found = shown(name) if "resourceType" in value else "missing"
+            walk.add("structure", f"{path}.resourceType", f"{found}; '{self.path}' is required.")
+            return
         contained = value.get("contained")
         inner = Walk(walk.issues, _types_by_id(contained) if isinstance(contained, list) else None)
         self.check_content(value, path, inner, parent)
@@ -155,14 +164,14 @@ class ResourceShape(Shape):
 
     def _compile(self) -> None:
         super()._compile()
-        self.properties["resourceType"] = self._named
+        self.properties["resourceType"] = _known
         self.properties["id"] = PRIMITIVES["id"]
         if "contained" in self.elements:
             self.properties["contained"] = _many(self.guard.contained)
 
-    def _named(self, value: Any, path: str, walk: Walk, _parent: Json) -> None:
-        if value != self.path:
-            walk.add("structure", path, f"{shown(value)} where {self.path} is required.")
+
+def _known(_value: Any, _path: str, _walk: Walk, _parent: Json) -> None:
+    """The check of `resourceType`, which chose the shape that asks."""
 
 
 def _types_by_id(contained: list[Any]) -> dict[str, str]:
@@ -194,7 +203,7 @@ def _compile_element(
         name = label[:-3] + fhir_type[0].upper() + fhir_type[1:] if label.endswith("[x]") else label
         check = _check_of(guard, f"{owner}.{label}", element, fhir_type, targets)
         names.append(name)
-        if fhir_type in PRIMITIVES:
+        if fhir_type in PRIMITIVES and (label != "id" and f"{owner}.{label}" != "Extension.url"):
             names.append(f"_{name}")
             beside = guard.shape("Element").check
             properties[name] = _many_primitives(check, name) if repeats else _single(check)
@@ -202,6 +211,11 @@ def _compile_element(
         else:
             properties[name] = _many(check) if repeats else _single(check)
     return tuple(names)
+
+
+def _of(names: Iterable[str]) -> str:
+    values = [name for name in names if name[0] != "_"]
+    return f" of {listed(values)}" if len(values) > 1 else ""
 
 
 def _types(element: Json) -> Iterable[tuple[str, list[str]]]:

@@ -23,6 +23,7 @@ ALLOWED = "Type/id, an absolute URL, urn:uuid:..., #contained or Type?query is a
 def reference_check(content: Check, targets: list[str]) -> Check:
     """A check of a Reference that may name the resource types `targets`; `content` checks its elements."""
     allowed = None if ANY in targets or not targets else frozenset(targets)
+    permitted = listed(sorted(targets), most=len(targets))
 
     def check(value: Any, path: str, walk: Walk, parent: dict[str, Any]) -> None:
         content(value, path, walk, parent)
@@ -35,13 +36,9 @@ def reference_check(content: Check, targets: list[str]) -> Check:
         elif type(value.get("type")) is str:
             found = value["type"].rpartition("/")[2]
         if found is not None and allowed is not None and found not in allowed:
-            walk.add("value", path, f"{shown(literal or found)} names a {found}; {_phrase(targets)} is allowed here.")
+            walk.add("value", path, f"{shown(literal or found)} refers to {found}; allowed: {permitted}.")
 
     return check
-
-
-def _phrase(targets: list[str]) -> str:
-    return listed(sorted(targets), most=len(targets))
 
 
 def _target(literal: str, path: str, walk: Walk) -> str | None:
@@ -59,7 +56,7 @@ def _target(literal: str, path: str, walk: Walk) -> str | None:
         return found
     if match.groupdict().get("server") is None:
         types = (name for name, each in conformance.elements().items() if each["kind"] == "resource")
-        walk.add("value", path, f"{shown(literal)} names no resource type of R4.{nearest(found, types)}")
+        walk.add("value", path, f"{shown(literal)} is of no resource type of R4.{nearest(found, types)}")
     return None
 
 
