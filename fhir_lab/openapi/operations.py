@@ -1,0 +1,86 @@
+"""One interaction with one resource type as an OpenAPI operation.
+
+https://spec.openapis.org/oas/v3.0.3#operation-object
+"""
+
+from typing import Any
+
+from fhir_lab.interactions.message import Interaction
+from fhir_lab.openapi import parameters
+from fhir_lab.openapi.examples import example, transaction
+from fhir_lab.openapi.texts import ERRORS, FHIR_JSON, HTTP, TEXTS, Text
+from fhir_lab.search.registry import Registry
+
+Json = dict[str, Any]
+FORM = "application/x-www-form-urlencoded"
+
+
+def operation(row: Interaction, resource_type: str, registry: Registry) -> Json:
+    """What the page shows for one row of the table of interactions; the row must be in `TEXTS`."""
+    text = TEXTS[row.name, row.path]
+    needs = f" Needs a scope such as `user/{resource_type}.{row.permission}`." if row.permission else ""
+    found: Json = {
+        "tags": [text.tag],
+        "operationId": _operation_id(row, resource_type),
+        "summary": text.summary,
+        "description": text.description + needs,
+        "externalDocs": {"url": f"{HTTP}#{text.anchor}"},
+        "parameters": _parameters(row, resource_type, text, registry),
+        "responses": _responses(row, resource_type, text),
+    }
+    if row.content:
+        found["requestBody"] = _body(row, resource_type, registry)
+    if row.public:
+        found["security"] = []
+    return found
+
+
+def _operation_id(row: Interaction, resource_type: str) -> str:
+    first, *rest = row.name.split("-")
+    name = first + "".join(word.capitalize() for word in rest if word != "type")
+    if "{type}" not in row.path:
+        return name
+    by_criteria = row.path == "/{type}" and row.method in ("PUT", "PATCH", "DELETE")
+    return name + resource_type + ("ByCriteria" if by_criteria else "ByPost" if row.content == "form" else "")
+
+
+def _parameters(row: Interaction, resource_type: str, text: Text, registry: Registry) -> list[Json]:
+    found: list[Json] = []
+    if "{id}" in row.path:
+        found.append(parameters.path("id", example(resource_type)["id"], "The resource's id."))
+    if "{vid}" in row.path:
+        found.append(parameters.path("vid", "1", "The version, from `meta.versionId`."))
+    if row.parameters is None and row.content != "form":
+        search = row.name == "search-type"
+        names = parameters.search_parameters(registry, resource_type)
+        found += [
+            {"$ref": f"#/components/parameters/{name}"} for name in names if search or name in parameters.CRITERIA
+        ]
+    return [*found, *parameters.queries(row.parameters or ()), *parameters.headers(text.headers)]
+
+
+def _body(row: Interaction, resource_type: str, registry: Registry) -> Json:
+    if row.content == "form":
+        fields = {name: {"type": "string"} for name in parameters.search_parameters(registry, resource_type)}
+        return {"content": {FORM: {"schema": {"type": "object", "properties": fields}}}}
+    sent = example(resource_type) if "{type}" in row.path else transaction()
+    if "{id}" not in row.path:
+        sent.pop("id", None)
+    content = {"schema": {"$ref": f"#/components/schemas/{resource_type}"}, "example": sent}
+    return {"required": True, "content": {FHIR_JSON: content}}
+
+
+def _responses(row: Interaction, resource_type: str, text: Text) -> Json:
+    statuses = text.answers if row.public else {**text.answers, 401: "", 403: ""}
+    return {
+        str(status): _resource(row, resource_type, status)
+        if name == "Resource"
+        else {"$ref": f"#/components/responses/{name or ERRORS[status][0]}"}
+        for status, name in sorted(statuses.items())
+    }
+
+
+def _resource(row: Interaction, resource_type: str, status: int) -> Json:
+    schema = {"$ref": f"#/components/schemas/{resource_type}"} if "{type}" in row.path else {"type": "object"}
+    description = "Created; this is what was stored." if status == 201 else "The resource."
+    return {"description": description, "content": {FHIR_JSON: {"schema": schema}}}
