@@ -72,7 +72,7 @@ def compile_expression(text: str, resource_type: str) -> Expression:
     try:
         return _compile(parse(text), _Element(resource_type, resource_type, False))
     except UnsupportedError:
-        return Expression(whole=_fallback(text))
+        return Expression(whole=_fallback(text, resource_type))
 
 
 def reference_type(reference: Mapping[str, Any]) -> str:
@@ -284,17 +284,22 @@ def _refers_to(condition: Is, element: _Element) -> Truth:
     return lambda item: any(reference_type(node.value) == wanted for node in find(item))
 
 
-def _fallback(text: str) -> Reader:
+def _fallback(text: str, resource_type: str) -> Reader:
+    """fhirpathpy's reading of an expression, tried once; an error it raises on a document means that nothing is found."""
     import fhirpathpy  # costs 40 ms, which most processes never need to spend
     from fhirpathpy.models import models
 
     try:
         evaluate = fhirpathpy.compile(text, models["r4"], {"returnRawData": True})
+        evaluate({"resourceType": resource_type}, {})
     except Exception as error:
         raise ValueError(f"'{text}' is not FHIRPath: {error}") from None
 
     def read(resource: Any) -> list[Node]:
-        return [_node(found) for found in evaluate(resource, {})]
+        try:
+            return [_node(found) for found in evaluate(resource, {})]
+        except Exception:
+            return []
 
     return read
 
