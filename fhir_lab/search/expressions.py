@@ -7,6 +7,7 @@ slower. https://hl7.org/fhir/R4/fhirpath.html, https://hl7.org/fhir/R4/searchpar
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from conformance import elements, required_codes
@@ -285,7 +286,7 @@ def _refers_to(condition: Is, element: _Element) -> Truth:
 
 
 def _fallback(text: str, resource_type: str) -> Reader:
-    """fhirpathpy's reading of an expression, tried once; an error it raises on a document means that nothing is found."""
+    """fhirpathpy's reading of an expression, tried once; an error on a document means that nothing is found."""
     import fhirpathpy  # costs 40 ms, which most processes never need to spend
     from fhirpathpy.models import models
 
@@ -297,20 +298,17 @@ def _fallback(text: str, resource_type: str) -> Reader:
 
     def read(resource: Any) -> list[Node]:
         try:
-            return [_node(found) for found in evaluate(resource, {})]
+            return [node for found in evaluate(resource, {}) for node in _nodes(found)]
         except Exception:
             return []
 
     return read
 
 
-def _node(found: Any) -> Node:
-    """A result of fhirpathpy, which tells an element's datatype in `path` and computes plain values."""
+def _nodes(found: Any) -> list[Node]:
+    """A result of fhirpathpy, which tells an element's datatype in `path`, computes plain values and reports errors."""
     if hasattr(found, "path"):
         path = found.path or ""
-        return Node(found.data, BACKBONE if "." in path else path, 0)
-    if isinstance(found, bool):
-        return Node(found, "boolean", 0)
-    if isinstance(found, int):
-        return Node(found, "integer", 0)
-    return Node(found, "string" if isinstance(found, str) else "decimal", 0)
+        return [Node(found.data, BACKBONE if "." in path else path, 0)]
+    plain = {bool: "boolean", int: "integer", Decimal: "decimal", float: "decimal", str: "string"}.get(type(found))
+    return [Node(found, plain, 0)] if plain else []

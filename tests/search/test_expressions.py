@@ -252,6 +252,7 @@ def test_what_is_beyond_the_subset_goes_to_fhirpathpy(expression: str, found: li
 
 def test_an_error_of_fhirpathpy_on_a_document_finds_nothing() -> None:
     assert nodes("Observation.component.code.text.single()", PRESSURE) == []
+    assert nodes("Observation.component.code.text + 'x'", PRESSURE) == []
 
 
 @pytest.mark.parametrize("expression", ["", "'", "where(", "Observation.nosuch()"])
