@@ -68,13 +68,12 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def until(self, script: str) -> Any:
-        """The first truthy value of an expression. Fails after half a minute."""
+    def until(self, script: str) -> None:
+        """Wait until an expression is truthy. Fails after half a minute."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            value = self.run(script)
-            if value:
-                return value
+            if self.run(f"Boolean({script})"):
+                return
             time.sleep(0.05)
         raise AssertionError(f"not within {PATIENCE} s: {script}; complaints: {self.complaints}")
 
