@@ -40,13 +40,15 @@ class Database:
             options["connect_args"] = {"check_same_thread": False, "timeout": 30}
         else:
             options["connect_args"] = {"prepare_threshold": 2, "connect_timeout": 5}
-        self.engine: Engine = create_engine(self.url, **options)
+            # Pooled connections rest in autocommit, so that a read neither switches it on and off nor rolls back.
+            options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+        self._reader: Engine = create_engine(self.url, **options)
         if self.dialect == "sqlite":
-            event.listen(self.engine, "connect", _sqlite_connect)
-            event.listen(self.engine, "begin", _sqlite_begin)
-            self._reader = self.engine
+            event.listen(self._reader, "connect", _sqlite_connect)
+            event.listen(self._reader, "begin", _sqlite_begin)
+            self.engine = self._reader
         else:
-            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self.engine = self._reader.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
