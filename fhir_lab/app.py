@@ -18,6 +18,8 @@ from fhir_lab.http.problems import Guard, refused
 from fhir_lab.interactions.router import Router
 from fhir_lab.interactions.routes import INTERACTIONS
 from fhir_lab.outcomes import FhirError
+from fhir_lab.security import endpoints
+from fhir_lab.security.endpoints import smart_configuration
 from fhir_lab.services import Services
 from fhir_lab.settings import Settings
 
@@ -42,7 +44,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     own = services is None
     services = services or Services(settings or Settings())
     metrics, health = Metrics(services), Health(services)
-    fhir = FhirRoute(services, Router(INTERACTIONS, services.registry.types))
+    router = Router(INTERACTIONS, services.registry.types, smart_configuration(services.settings))
+    fhir = FhirRoute(services, router)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +61,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", metrics.show),
+        *endpoints.routes(services),
     ]
     for error in (FhirError, HTTPException, RequestValidationError):
         app.add_exception_handler(error, refused)

@@ -21,6 +21,7 @@ from fhir_lab.outcomes import FhirError
 from fhir_lab.services import Services
 from fhir_lab.settings import FHIR_PATH
 
+WELL_KNOWN = f"{FHIR_PATH}/.well-known/"  # https://www.rfc-editor.org/rfc/rfc8615
 WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 
 
@@ -39,11 +40,11 @@ class FhirRoute(BaseRoute):
         self._threads.shutdown()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Full for HTTP at and below the base, else none."""
+        """Full for HTTP at and below the base, `.well-known` left to others; else none."""
         path: str = scope["path"]
-        if path.startswith(FHIR_PATH) and path[len(FHIR_PATH) :][:1] in ("", "/") and scope["type"] == "http":
-            return Match.FULL, {}
-        return Match.NONE, {}
+        if scope["type"] != "http" or not path.startswith(FHIR_PATH) or path.startswith(WELL_KNOWN):
+            return Match.NONE, {}
+        return Match.FULL if path[len(FHIR_PATH) :][:1] in ("", "/") else Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -26,9 +26,13 @@ class Trace:
 
 
 def begin(scope: Scope) -> Trace:
-    """Start the trace of a request; it carries the client's X-Request-Id when that is well-formed."""
+    """Start the trace of a request; it carries the client's X-Request-Id when that is well-formed.
+
+    Endpoints of the framework find the id in `request.state.request_id`.
+    """
     given = next((value for name, value in scope["headers"] if name == HEADER), b"")
     request_id = given.decode("ascii") if REQUEST_ID.fullmatch(given) else uuid4().hex
+    scope.setdefault("state", {})["request_id"] = request_id
     trace = scope[KEY] = Trace(request_id)
     return trace
 

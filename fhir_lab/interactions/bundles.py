@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/bundle.html
 """
 
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -14,7 +15,6 @@ from fhir_lab.http.preconditions import etag
 from fhir_lab.interactions.message import Response
 from fhir_lab.storage.repository import Version
 
-PHRASES = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
 METHODS = {"create": "POST", "update": "PUT", "patch": "PUT", "delete": "DELETE"}
 Json = dict[str, Any]
 
@@ -50,13 +50,13 @@ def historic(base: str, version: Version) -> Json:
     """An entry of a history Bundle; a version that deleted has no resource."""
     method = METHODS[version.interaction]
     url = version.type if method == "POST" else f"{version.type}/{version.id}"
-    status = {"POST": "201 Created", "DELETE": "204 No Content"}.get(method, "200 OK")
+    status = 204 if method == "DELETE" else 201 if version.version == 1 else 200
     entry: Json = {"fullUrl": resource_url(base, version.type, version.id)}
     if version.content is not None:
         entry["resource"] = orjson.Fragment(version.content)
     entry["request"] = {"method": method, "url": url}
     entry["response"] = {
-        "status": status,
+        "status": _status(status),
         "etag": etag(version.version),
         "lastModified": instant(version.last_updated),
     }
@@ -65,7 +65,7 @@ def historic(base: str, version: Version) -> Json:
 
 def answered(response: Response) -> Json:
     """An entry of a batch-response or transaction-response."""
-    told: Json = {"status": PHRASES.get(response.status, str(response.status))}
+    told: Json = {"status": _status(response.status)}
     if response.location is not None:
         told["location"] = response.location
     if response.version is not None:
@@ -77,3 +77,7 @@ def answered(response: Response) -> Json:
     entry: Json = {"resource": orjson.Fragment(response.resource)} if response.resource else {}
     entry["response"] = told
     return entry
+
+
+def _status(code: int) -> str:
+    return f"{code} {HTTPStatus(code).phrase}"

@@ -16,6 +16,14 @@ from fhir_lab.search.registry import Registry, SearchParameter
 
 Json = dict[str, Any]
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+OAUTH_URIS = {
+    "authorize": "authorization_endpoint",
+    "token": "token_endpoint",
+    "register": "registration_endpoint",
+    "introspect": "introspection_endpoint",
+    "revoke": "revocation_endpoint",
+    "manage": "management_endpoint",
+}
 MODES = ("full", "normative")
 SYSTEM_WIDE = ("transaction", "batch", "search-system", "history-system")
 
@@ -63,13 +71,13 @@ def _rest(request: Request) -> Json:
     return {
         "mode": "server",
         "documentation": "Unknown parameters are refused with 400, or reported with Prefer: handling=lenient.",
-        "security": _security(request.router.oauth),
+        "security": _security(request.router.smart),
         "resource": [_resource(name, interactions, registry, referring[name], enforced) for name in registry.types],
         "interaction": [{"code": row.name} for row in interactions if row.name in SYSTEM_WIDE],
     }
 
 
-def _security(oauth: Mapping[str, str]) -> Json:
+def _security(smart: Mapping[str, Any]) -> Json:
     service = {
         "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
         "code": "SMART-on-FHIR",
@@ -80,8 +88,8 @@ def _security(oauth: Mapping[str, str]) -> Json:
         "service": [{"coding": [service], "text": "OAuth2 bearer tokens with SMART on FHIR scopes, version 1 and 2"}],
         "description": "Every interaction but this one needs a bearer token whose scopes cover it.",
     }
-    if oauth:
-        uris = [{"url": name, "valueUri": uri} for name, uri in oauth.items()]
+    uris = [{"url": name, "valueUri": smart[key]} for name, key in OAUTH_URIS.items() if key in smart]
+    if uris:
         security = {"extension": [{"url": OAUTH, "extension": uris}], **security}
     return security
 

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html#summary
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.outcomes import BadRequest, Forbidden, MethodNotAllowed, NotFound, nearest
@@ -28,16 +29,16 @@ class Target:
 class Router:
     """The table of interactions by the shape of their paths.
 
-    `types` are the resource types served; `oauth` the OAuth endpoints of the same installation by name (`token`);
+    `types` are the resource types served; `smart` is the SMART configuration that the same installation publishes;
     `remembered` holds texts that a handler makes once.
     """
 
     def __init__(
-        self, interactions: Sequence[Interaction], types: Iterable[str], oauth: Mapping[str, str] | None = None
+        self, interactions: Sequence[Interaction], types: Iterable[str], smart: Mapping[str, Any] | None = None
     ) -> None:
         self.interactions = interactions
         self.types = frozenset(types)
-        self.oauth = oauth or {}
+        self.smart = smart or {}
         self.remembered: dict[str, bytes] = {}
         templates = {interaction.path: _segments(interaction.path) for interaction in interactions}
         self._literals = {
