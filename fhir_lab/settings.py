@@ -24,9 +24,12 @@ class Settings(BaseSettings):
     )
     database_pool: int = Field(10, ge=1, description="Connections each process keeps open to PostgreSQL.")
     broker_url: str = Field(
-        "memory://", description="Celery's broker. memory:// runs the worker inside the API process; else redis:// or amqp://"
+        "memory://",
+        description="Celery's broker. memory:// runs the worker inside the API process; else redis:// or amqp://",
     )
-    redis_url: str = Field("", description="Redis for locks and rate limits shared by several processes. Empty: in memory.")
+    redis_url: str = Field(
+        "", description="Redis for locks and rate limits shared by several processes. Empty: in memory."
+    )
     public_url: str = Field(
         "http://127.0.0.1:8000", description="How clients reach this server: every absolute link starts with it."
     )
@@ -34,13 +37,17 @@ class Settings(BaseSettings):
         "", description="Signs paging links. Empty: made once and kept in `var`. Several machines need the same one."
     )
     keys: Path | None = Field(None, description="Folder of the token signing keys. Empty: `keys` under `var`.")
-    inbox: Path | None = Field(None, description="Folder where ORU and CSV files are dropped. Empty: `inbox` under `var`.")
+    inbox: Path | None = Field(
+        None, description="Folder where ORU and CSV files are dropped. Empty: `inbox` under `var`."
+    )
     inbox_poll_seconds: float = Field(0.5, gt=0, description="How often the watcher looks at the inbox.")
     inbox_stable_seconds: float = Field(
         1.0, ge=0, description="A file is taken when its size and time have not changed for this long."
     )
     timezone: str = Field("UTC", description="The laboratory's zone: dates and times without an offset are read in it.")
-    max_body_bytes: int = Field(50 * 1024 * 1024, ge=1024, description="Largest request body; a larger one is answered 413.")
+    max_body_bytes: int = Field(
+        50 * 1024 * 1024, ge=1024, description="Largest request body; a larger one is answered 413."
+    )
     max_depth: int = Field(100, ge=10, description="Deepest nesting accepted in a JSON body.")
     search_count: int = Field(20, ge=1, description="Page size when the client sends no _count.")
     search_count_max: int = Field(1000, ge=1, description="Largest page size; a larger _count is reduced to it.")
@@ -48,7 +55,8 @@ class Settings(BaseSettings):
         10_000, ge=0, description="Totals are exact up to this many matches; beyond it only with _total=accurate."
     )
     referential_integrity: bool = Field(
-        True, description="Refuse references to missing resources and deletion of referred ones. False only while loading."
+        True,
+        description="Refuse references to missing resources and deletion of referred ones. False only while loading.",
     )
     cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose browsers may call the FHIR API.")
     outbound_allow: tuple[str, ...] = Field(
@@ -60,15 +68,22 @@ class Settings(BaseSettings):
         description="Scripts and the Swagger pages may trade name and password for a token. Off: no client sees a password.",
     )
     message_attempts: int = Field(5, ge=1, description="How often a message is tried before it is marked failed.")
-    message_lease_seconds: int = Field(60, ge=1, description="A message whose worker said nothing for this long is taken again.")
-    sweep_seconds: float = Field(5.0, gt=0, description="How often the sweeper looks for due messages and notifications.")
+    message_lease_seconds: int = Field(
+        60, ge=1, description="A message whose worker said nothing for this long is taken again."
+    )
+    sweep_seconds: float = Field(
+        5.0, gt=0, description="How often the sweeper looks for due messages and notifications."
+    )
     webhook_timeout_seconds: float = Field(10.0, gt=0, description="How long one notification attempt may take.")
     log_level: str = Field("INFO", description="Level of the structured log on standard error.")
 
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        ZoneInfo(name)
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError):
+            raise ValueError("not a zone of the IANA time zone database, such as Europe/Berlin") from None
         return name
 
     @field_validator("public_url")

@@ -56,10 +56,10 @@ def _ask(port: int) -> str:
 
 
 def _ping() -> str:
-    from fhir_lab.worker import app
+    from fhir_lab.queue import celery_app
 
     node = f"celery@{socket.gethostname()}"
-    return "" if app.control.ping(destination=[node], timeout=4.0) else f"{node} does not answer"
+    return "" if celery_app(settings()).control.ping(destination=[node], timeout=4.0) else f"{node} does not answer"
 
 
 def _listen(process: Process) -> str:

@@ -1,10 +1,8 @@
 """`doctor`: check an installation, line by line, and say what to do about what is wrong."""
 
-import os
 import platform
 import re
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -63,7 +61,7 @@ def examine(found: "Services") -> Iterator[Finding]:
         if not migrated.remedy:
             yield backlog(found)
     yield keys(found)
-    yield from folders(found)
+    yield folders(found)
     yield from broker(found)
     yield from locks(found)
 
@@ -158,25 +156,16 @@ def keys(found: "Services") -> Finding:
     return Finding("keys", f"{count} in {folder}", remedy)
 
 
-def folders(found: "Services") -> Iterator[Finding]:
-    """The inbox and the folders beside it can be written and lie on one file system, so that files move at once."""
-    from fhir_lab.ingest.folders import Folders
+def folders(found: "Services") -> Finding:
+    """The watcher can take files from the inbox and put them away."""
+    from fhir_lab.ingest.folders import FolderError, Folders
 
     inbox = found.settings.inbox_folder
-    devices = set()
-    for folder in Folders.of(inbox):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
-                devices.add(os.stat(folder).st_dev)
-        except OSError as error:
-            yield Finding("folder", f"{folder}: {error.strerror}", "Let this user write it, or correct FHIR_LAB_INBOX.")
-    if len(devices) > 1:
-        yield Finding(
-            "folders", f"{inbox} and its neighbours", "Put inbox, work, processed and error on one file system."
-        )
-    elif devices:
-        yield Finding("folders", f"{inbox.parent}: inbox, work, processed, error")
+    try:
+        Folders(found).prepare()
+    except FolderError as error:
+        return Finding("inbox", str(inbox), str(error))
+    return Finding("inbox", f"{inbox}, with work, processed and error beside it")
 
 
 def broker(found: "Services") -> Iterator[Finding]:
@@ -184,17 +173,16 @@ def broker(found: "Services") -> Iterator[Finding]:
     if found.settings.embedded:
         yield Finding("broker", "none: the worker runs inside fhir-lab serve --all-in-one")
         return
-    from kombu.connection import Connection
+    from fhir_lab.queue import celery_app
 
-    with Connection(found.settings.broker_url, connect_timeout=3) as connection:
+    app = celery_app(found.settings)
+    with app.connection_for_write() as connection:
         where = connection.as_uri()
         problem = _problem(lambda: connection.ensure_connection(max_retries=1, timeout=3))
     if problem:
         yield Finding("broker", f"{where}: {problem}", "Start it, or correct FHIR_LAB_BROKER_URL.")
         return
     yield Finding("broker", where)
-    from fhir_lab.worker import app
-
     answers = app.control.ping(timeout=2.0)
     names = ", ".join(name for answer in answers for name in answer)
     yield Finding("workers", names or "none answers", "" if names else "Run: fhir-lab worker")
