@@ -44,9 +44,9 @@ class Guard:
         """Check one contained resource; its references resolve in the resource that contains it."""
         shape = self._named(value, path, walk)
         if shape:
-            walk.inside = value["id"] if isinstance(value.get("id"), str) else ""
+            around, walk.inside = walk.inside, str(value.get("id", ""))
             shape.check_content(value, path, walk, parent)
-            walk.inside = None
+            walk.inside = around
 
     def _named(self, value: Any, path: str, walk: Walk) -> "ResourceShape | None":
         if type(value) is not dict:
