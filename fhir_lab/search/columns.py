@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TokenColumn:
-    """A code or boolean."""
+    """A code, or a boolean."""
 
     column: Column[Any]
+    boolean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _patient(table: Table) -> ReferenceColumn:
 
 
 ANSWERED: dict[tuple[str, str], LabColumn] = {
-    ("Patient", "active"): TokenColumn(patient.c.active),
+    ("Patient", "active"): TokenColumn(patient.c.active, boolean=True),
     ("Patient", "gender"): TokenColumn(patient.c.gender),
     ("Patient", "birthdate"): DayColumn(patient.c.birth_low, patient.c.birth_high, patient.c.birth_date),
     ("Patient", "organization"): ReferenceColumn(patient.c.organization_pk, "Organization"),

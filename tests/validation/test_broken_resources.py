@@ -30,8 +30,8 @@ CASES: dict[str, tuple[str, Expected]] = {
             (
                 "code-invalid",
                 "Observation.status",
-                "'banana' is not one of registered, preliminary, final, amended, corrected, cancelled, entered-in-error, "
-                "unknown.",
+                "'banana' is not one of registered, preliminary, final, amended, corrected, cancelled, "
+                "entered-in-error, unknown.",
             )
         ],
     ),

@@ -6,9 +6,12 @@ none.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, or_
 
+from fhir_lab.clock import from_micros
 from fhir_lab.search.escapes import unescape
 from fhir_lab.search.expressions import Node
 from fhir_lab.search.values import Place, date_range, period_range, timing_range
@@ -73,6 +76,37 @@ def compile(
         "ap": lambda: and_(key < value.high, high > value.low),
     }
     return conditions[value.prefix]()
+
+
+def compile_days(
+    value: DateValue, first: ColumnElement[date], last: ColumnElement[date], zone: ZoneInfo
+) -> ColumnElement[bool]:
+    """The same condition on the first and last day of a range that begins and ends at midnight in `zone`."""
+    low_floor, low_ceiling = _days_around(value.low, zone)
+    high_floor, high_ceiling = _days_around(value.high, zone)
+    starts_inside, ends_inside = first >= low_ceiling, last < high_floor
+    conditions: dict[str, ColumnElement[bool]] = {
+        "eq": and_(starts_inside, first < high_ceiling, ends_inside),
+        "ne": or_(first < low_ceiling, last >= high_floor),
+        "gt": last >= high_floor,
+        "ge": and_(last >= low_floor, or_(starts_inside, last >= high_floor)),
+        "lt": first < low_ceiling,
+        "le": and_(first < high_ceiling, or_(first < low_ceiling, ends_inside)),
+        "sa": first >= high_ceiling,
+        "eb": and_(first < low_ceiling, last < low_floor),
+        "ap": and_(first < high_ceiling, last >= low_floor),
+    }
+    return conditions[value.prefix]
+
+
+def _days_around(micros: int, zone: ZoneInfo) -> tuple[date, date]:
+    """The last day that begins at or before an instant, and the first that begins at or after it."""
+    try:
+        day = from_micros(micros).astimezone(zone).date()
+        begins = date_range(day.isoformat(), zone)[0]
+        return day, day if begins == micros else day + timedelta(days=1)
+    except OverflowError:
+        return (date.min, date.min) if micros < 0 else (date.max, date.max)
 
 
 def match(value: DateValue, row: DateRow) -> bool:

@@ -1,0 +1,193 @@
+"""The tree of a search as sets of resources in SQL.
+
+A criterion on a parameter that a lab column answers becomes a test on the lab row, one on codings a test on a coding
+row, any other a test on index rows. https://hl7.org/fhir/R4/search.html
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_, select
+
+from fhir_lab.search import chain
+from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn
+from fhir_lab.search.kinds import date
+from fhir_lab.search.kinds.composite import CompositeValue, Part
+from fhir_lab.search.kinds.reference import ReferenceValue
+from fhir_lab.search.registry import SearchParameter
+from fhir_lab.search.rows import (
+    FEW,
+    MOST,
+    ONE,
+    Pks,
+    column_test,
+    index_table,
+    index_test,
+    of_parameter,
+    rank,
+    value_test,
+)
+from fhir_lab.search.sets import EVERYTHING, NOTHING, Rows, Set, Test, Without, live, union_of
+from fhir_lab.search.tree import Chain, Condition, Criterion, Missing
+from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, resource
+from fhir_lab.storage.unit import Unit
+
+# The set of the resources of a type that may be looked at, None for all of them.
+Reach = Callable[[str], Set | None]
+INSTANT = 1000  # meta.lastUpdated has milliseconds
+
+
+class Compiler:
+    """Compiles the criteria of one request. Links of chains end only at what `reach` gives."""
+
+    def __init__(self, unit: Unit, reach: Reach) -> None:
+        self._unit = unit
+        self._registry = unit.services.registry
+        self._reach = reach
+        self._found: dict[tuple[tuple[str, ...], str], tuple[tuple[str, int], ...]] = {}
+
+    def sets(self, resource_type: str, criteria: Iterable[Criterion]) -> list[Set]:
+        """One set per criterion."""
+        return [self.set(resource_type, criterion) for criterion in criteria]
+
+    def set(self, resource_type: str, criterion: Criterion) -> Set:
+        """The resources of the type that satisfy one criterion."""
+        if isinstance(criterion, Condition):
+            found = self._condition(criterion)
+            return Without(found) if criterion.modifier == "not" else found
+        if isinstance(criterion, Missing):
+            return _missing(criterion.parameter, criterion.missing)
+        if isinstance(criterion, Chain):
+            return chain.chain(self, resource_type, criterion)
+        return chain.has(self, resource_type, criterion)
+
+    def linked(self, resource_type: str, criterion: Criterion) -> list[Set]:
+        """The sets of a criterion at the end of a link: its own, and what the caller may look at."""
+        reach = self._reach(resource_type)
+        return [self.set(resource_type, criterion), *([] if reach is None else [reach])]
+
+    def _condition(self, condition: Condition) -> Set:
+        parameter, values = condition.parameter, condition.values
+        if parameter.code == "_id":
+            ids = [value.code for value in values]
+            return _of_resource(parameter.type, lambda row: row.c.id.in_(ids), ONE)
+        if parameter.code == "_lastUpdated":
+            return _of_resource(parameter.type, _updated(values), rank(parameter, "", values))
+        if parameter.kind == "composite":
+            return Rows(*self._composite(values), rank(parameter, "", values))
+        if condition.modifier == "text":
+            return Rows(idx_string, index_test(parameter, "string", values, {}), rank(parameter, "", values))
+        column = ANSWERED.get((parameter.type, parameter.code))
+        if parameter.kind == "reference":
+            return self._reference(parameter, column, values)
+        if column is not None and not isinstance(column, ReferenceColumn):
+            test = column_test(column, values, self._unit.services.settings.zone)
+            return Rows(LAB_TABLES[parameter.type], test, rank(parameter, "", values) + 1)
+        test = index_test(parameter, parameter.kind, values, {})
+        return Rows(index_table(parameter), test, rank(parameter, condition.modifier, values))
+
+    def _reference(self, parameter: SearchParameter, column: LabColumn | None, values: Sequence[ReferenceValue]) -> Set:
+        found = self._targets(parameter, values)
+        held = column.target if isinstance(column, ReferenceColumn) else ""
+        in_column = tuple(sorted({pk for targets in found.values() for name, pk in targets if name == held}))
+        in_index = {value: [pk for name, pk in found.get(value, ()) if name != held] for value in values}
+        others = [value for value in values if not value.id or in_index[value]]
+        sets: list[Set] = []
+        if in_column and isinstance(column, ReferenceColumn):
+            sets.append(_by_column(parameter.type, column.column.name, in_column))
+        if others:
+            sets.append(Rows(idx_reference, index_test(parameter, "reference", others, in_index), FEW))
+        return union_of(sets) if sets else NOTHING
+
+    def _targets(
+        self, parameter: SearchParameter, values: Sequence[ReferenceValue]
+    ) -> dict[ReferenceValue, tuple[tuple[str, int], ...]]:
+        """(type, pk) of the local resources that each value names."""
+        local = {value: ((value.type,) if value.type else parameter.targets, value.id) for value in values if value.id}
+        unknown = {key for key in local.values() if key not in self._found}
+        if unknown:
+            tests = [_named(types or self._registry.types, resource_id) for types, resource_id in unknown]
+            rows = self._unit.connection.execute(
+                select(resource.c.type, resource.c.id, resource.c.pk).where(or_(*tests))
+            ).all()
+            for types, resource_id in unknown:
+                self._found[types, resource_id] = tuple(
+                    (name, pk) for name, found, pk in rows if found == resource_id and (not types or name in types)
+                )
+        return {value: self._found[key] for value, key in local.items()}
+
+    def _composite(self, values: Sequence[CompositeValue]) -> tuple[Table, Test]:
+        """Rows of the first part that have the others beside them: of the same resource, and of the same group."""
+        pks = self._pks_of_parts(values)
+        position = next((n for n, part in enumerate(values[0].parts) if not part.shared), 0)
+        leading = values[0].parts[position].parameter
+
+        def test(row: FromClause) -> ColumnElement[bool]:
+            return and_(row.c.param == leading.id, or_(*(_together(value, position, row, pks) for value in values)))
+
+        return index_table(leading), test
+
+    def _pks_of_parts(self, values: Sequence[CompositeValue]) -> Pks:
+        pks: dict[ReferenceValue, list[int]] = {}
+        for part in (part for value in values for part in value.parts if part.parameter.kind == "reference"):
+            for value, targets in self._targets(part.parameter, [part.value]).items():
+                pks[value] = [pk for _, pk in targets]
+        return pks
+
+
+def _together(value: CompositeValue, position: int, row: FromClause, pks: Pks) -> ColumnElement[bool]:
+    leading = value.parts[position]
+    others = [part for n, part in enumerate(value.parts) if n != position]
+    return and_(
+        value_test(leading.parameter.kind, [leading.value], pks, row),
+        *(_beside(part, row, pks, any_group=part.shared or leading.shared) for part in others),
+    )
+
+
+def _beside(part: Part, row: FromClause, pks: Pks, any_group: bool) -> ColumnElement[bool]:
+    beside = index_table(part.parameter).alias()
+    same = [beside.c.pk == row.c.pk, beside.c.param == part.parameter.id]
+    if not any_group:
+        same.append(beside.c.grp == row.c.grp)
+    return exists().where(*same, value_test(part.parameter.kind, [part.value], pks, beside))
+
+
+def _by_column(resource_type: str, name: str, pks: tuple[int, ...]) -> Rows:
+    patients = pks if name == "patient_pk" else ()
+    return Rows(LAB_TABLES[resource_type], lambda row: row.c[name].in_(pks), FEW, patients=patients)
+
+
+def _named(types: Sequence[str], resource_id: str) -> ColumnElement[bool]:
+    return and_(resource.c.type.in_(types), resource.c.id == resource_id)
+
+
+def _of_resource(resource_type: str, test: Test, size: int) -> Rows:
+    alive = live(resource_type)
+    return Rows(resource, lambda row: and_(alive.test(row), test(row)), size)
+
+
+def _updated(values: Sequence[date.DateValue]) -> Test:
+    def test(row: FromClause) -> ColumnElement[bool]:
+        at = row.c.last_updated
+        return or_(*(date.compile(value, at, at + INSTANT, at) for value in values))
+
+    return test
+
+
+def _missing(parameter: SearchParameter, missing: bool) -> Set:
+    if parameter.code in ("_id", "_lastUpdated"):
+        return NOTHING if missing else live(parameter.type)
+    column = ANSWERED.get((parameter.type, parameter.code))
+    sets: list[Set] = []
+    if column is not None:
+        name = _first_column(column)
+        sets.append(Rows(LAB_TABLES[parameter.type], lambda row: row.c[name].is_not(None), MOST))
+    if column is None or isinstance(column, ReferenceColumn):
+        sets.append(Rows(index_table(parameter), of_parameter(parameter), EVERYTHING - 1))
+    present = union_of(sets)
+    return Without(present) if missing else present
+
+
+def _first_column(column: LabColumn) -> str:
+    if isinstance(column, DateColumn):
+        return column.low.name
+    return column.first.name if isinstance(column, DayColumn) else column.column.name

@@ -1,0 +1,118 @@
+"""`_sort` as ORDER BY, and "after this row" as a condition, so that pages need no OFFSET.
+
+A resource without a value sorts as the lowest one, on both databases; the pk breaks ties and is the order when the client
+asks for none. Of several values the one that comes first in the order counts. https://hl7.org/fhir/R4/search.html#sort
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, or_, select, tuple_
+
+from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn, TokenColumn
+from fhir_lab.search.plan import Plan
+from fhir_lab.search.registry import SearchParameter
+from fhir_lab.search.rows import index_table
+from fhir_lab.search.sql import ByCodePoint
+from fhir_lab.search.tree import SortKey
+from fhir_lab.storage.tables import LAB_TABLES, idx_reference, resource
+from fhir_lab.storage.tables.base import NO_DATE
+
+# The column to sort by, and what stands for no value.
+VALUES: dict[str, tuple[str, Any]] = {
+    "token": ("code", ""),
+    "string": ("norm", ""),
+    "date": ("low", NO_DATE),
+    "number": ("value", -inf),
+    "quantity": ("value", -inf),
+    "uri": ("value", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An expression and its direction."""
+
+    expression: ColumnElement[Any]
+    descending: bool
+
+
+def order(plan: Plan, keys: Sequence[SortKey]) -> list[Ordered]:
+    """What to order the plan's rows by; the last is the pk, in the direction of the key before it."""
+    ordered = [Ordered(_expression(plan, key), key.descending) for key in keys]
+    return [*ordered, Ordered(plan.pk, keys[-1].descending if keys else False)]
+
+
+def after(ordered: Sequence[Ordered], values: Sequence[Any], backwards: bool) -> ColumnElement[bool]:
+    """The condition that a row comes after the one with these values, or before it when `backwards`."""
+    down = [item.descending is not backwards for item in ordered]
+    expressions = [item.expression for item in ordered]
+    if len(set(down)) == 1:
+        left, right = tuple_(*expressions), tuple_(*(literal(value) for value in values))
+        return left < right if down[0] else left > right
+    steps = []
+    for position, expression in enumerate(expressions):
+        same = [expressions[n] == values[n] for n in range(position)]
+        beyond = expression < values[position] if down[position] else expression > values[position]
+        steps.append(and_(*same, beyond))
+    return or_(*steps)
+
+
+def _expression(plan: Plan, key: SortKey) -> ColumnElement[Any]:
+    parameter = key.parameter
+    if parameter.code == "_lastUpdated":
+        updated: ColumnElement[int] = plan.row(resource).c.last_updated
+        return updated
+    if parameter.code == "_id":
+        return ByCodePoint(plan.row(resource).c.id)
+    column = ANSWERED.get((parameter.type, parameter.code))
+    if parameter.kind == "reference":
+        return _reference(plan, parameter)
+    return _of_index(plan, key) if column is None else _of_column(plan, parameter.type, column)
+
+
+def _of_column(plan: Plan, resource_type: str, column: LabColumn) -> ColumnElement[Any]:
+    if isinstance(column, DateColumn) and column.sort is not None and plan.coding is not None:
+        repeated: ColumnElement[int] = plan.coding.c.sort_key
+        return repeated
+    row = plan.row(LAB_TABLES[resource_type])
+    if isinstance(column, DateColumn):
+        if column.sort is not None:
+            own: ColumnElement[int] = row.c[column.sort.name]
+            return own
+        return func.coalesce(row.c[column.low.name], NO_DATE)
+    if isinstance(column, DayColumn):
+        return ByCodePoint(func.coalesce(row.c[column.text.name], ""))
+    assert isinstance(column, TokenColumn)
+    value = row.c[column.column.name]
+    if column.boolean:
+        return case((value.is_(None), -1), else_=cast(value, Integer))
+    return ByCodePoint(func.coalesce(value, ""))
+
+
+def _of_index(plan: Plan, key: SortKey) -> ColumnElement[Any]:
+    parameter = key.parameter
+    name, lowest = VALUES[parameter.kind]
+    rows = index_table(parameter).alias()
+    value = ByCodePoint(rows.c[name]) if lowest == "" else rows.c[name]
+    first = func.max(value) if key.descending else func.min(value)
+    found = select(first).where(rows.c.pk == plan.pk, rows.c.param == parameter.id).scalar_subquery()
+    missing = func.coalesce(found, lowest)
+    return ByCodePoint(missing) if lowest == "" else missing
+
+
+def _reference(plan: Plan, parameter: SearchParameter) -> ColumnElement[Any]:
+    """`Type/id` of a local target, the URL of another."""
+    rows, target = idx_reference.alias(), resource.alias()
+    name = func.coalesce(target.c.type + "/" + target.c.id, rows.c.url)
+    found = select(func.min(ByCodePoint(name))).select_from(rows.outerjoin(target, target.c.pk == rows.c.target_pk))
+    values: list[Any] = [found.where(rows.c.pk == plan.pk, rows.c.param == parameter.id).scalar_subquery(), ""]
+    column = ANSWERED.get((parameter.type, parameter.code))
+    if isinstance(column, ReferenceColumn):
+        held = resource.alias()
+        row = plan.row(LAB_TABLES[parameter.type])
+        own = select(held.c.type + "/" + held.c.id).where(held.c.pk == row.c[column.column.name])
+        values.insert(0, own.scalar_subquery())
+    return ByCodePoint(func.coalesce(*values))
