@@ -17,6 +17,7 @@ from fhir_lab.http.observe import Observe
 from fhir_lab.http.problems import Guard, refused
 from fhir_lab.interactions.router import Router
 from fhir_lab.interactions.routes import INTERACTIONS
+from fhir_lab.openapi import routes as documentation
 from fhir_lab.outcomes import FhirError
 from fhir_lab.security import endpoints
 from fhir_lab.security.endpoints import smart_configuration
@@ -57,11 +58,12 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app = FastAPI(title="FHIR Lab", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
     app.router.routes[:0] = [
+        *endpoints.routes(services),  # before FHIR, because discovery lies below its base
         fhir,
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", metrics.show),
-        *endpoints.routes(services),
+        *documentation.routes(services, INTERACTIONS),
     ]
     for error in (FhirError, HTTPException, RequestValidationError):
         app.add_exception_handler(error, refused)

@@ -6,13 +6,17 @@ https://spec.openapis.org/oas/v3.0.3#components-object
 from typing import Any
 from urllib.parse import urlsplit
 
-from fhir_lab.openapi.examples import WORKED
 from fhir_lab.openapi.texts import ERRORS, FHIR_JSON
 from fhir_lab.security.endpoints import TOKEN_PATH
-from fhir_lab.security.roles import ROLES
 from fhir_lab.settings import Settings
 
 Json = dict[str, Any]
+# A token covers what was asked for and the role allows, so these few reach as far as any role does.
+_SCOPES = {
+    "user/*.cruds": "everything that your role allows",
+    "user/*.rs": "only reading",
+    "patient/*.rs": "for a patient: the own data",
+}
 
 
 def security(settings: Settings) -> list[Json]:
@@ -31,10 +35,10 @@ def security_schemes(settings: Settings) -> Json:
         }
     }
     if settings.password_grant:
-        flow = {"tokenUrl": urlsplit(settings.public_url).path + TOKEN_PATH, "scopes": _scopes()}
+        flow = {"tokenUrl": urlsplit(settings.public_url).path + TOKEN_PATH, "scopes": _SCOPES}
         schemes["login"] = {
             "type": "oauth2",
-            "description": "Name and password. Without a choice of scopes the token covers all that the role covers.",
+            "description": "Name and password. Without a choice of scopes the token covers all that your role allows.",
             "flows": {"password": flow},
         }
     return schemes
@@ -67,13 +71,3 @@ def responses() -> Json:
 
 def _content(example: Json) -> Json:
     return {FHIR_JSON: {"schema": {"type": "object"}, "example": example}}
-
-
-def _scopes() -> Json:
-    """The scopes on the laboratory's types that roles have, with the roles that have them."""
-    found: dict[str, list[str]] = {}
-    for role in ROLES.values():
-        for scope in role.scopes:
-            if scope.resource_type in WORKED:
-                found.setdefault(str(scope), []).append(role.name)
-    return {scope: ", ".join(names) for scope, names in sorted(found.items())}

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
+from fhir_lab.http.trace import trace_of
 from fhir_lab.security.oauth import FORM, Form, OAuthError, answer, client_credentials, read_form
 from fhir_lab.security.password_grant import password_grant
 from fhir_lab.services import Services
@@ -93,5 +94,4 @@ async def _token(services: Services, request: Request) -> Response:
         allowed = ", ".join(offered) or "none"
         raise OAuthError("unsupported_grant_type", f"This grant_type is not offered; offered: {allowed}.")
     client = client_credentials(request, form)
-    request_id = getattr(request.state, "request_id", "")
-    return answer(await run_in_threadpool(offered[name], services, form, client, request_id))
+    return answer(await run_in_threadpool(offered[name], services, form, client, trace_of(request.scope).request_id))

@@ -63,12 +63,11 @@ _ROLES = (
     ),
     Role(
         "technician",
-        "Receives orders and specimens, registers patients, enters results.",
+        "Registers patients, orders and specimens, enters results.",
         _reach(
             "user",
             {
-                "crus": "Patient Encounter Specimen Observation DiagnosticReport Device Task",
-                "rus": "ServiceRequest",
+                "crus": "Patient Encounter ServiceRequest Specimen Observation DiagnosticReport Device Task",
                 "rs": f"Provenance {_DIRECTORY} {_CATALOGUE}",
             },
         ),

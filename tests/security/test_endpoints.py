@@ -6,8 +6,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from fhir_lab.app import create_app
 from fhir_lab.security.access import Caller, system
-from fhir_lab.security.endpoints import routes
 from fhir_lab.security.roles import ROLES
 from fhir_lab.security.scopes import parse_scopes
 from fhir_lab.security.tokens import authenticate
@@ -23,9 +23,7 @@ PASSWORD = "correct horse battery"
 def _app(services: Services, **changes: Any) -> FastAPI:
     settings = services.settings.model_copy(update={"password_grant": True} | changes)
     services.settings = settings
-    app = FastAPI(openapi_url=None)
-    app.router.routes.extend(routes(services))
-    return app
+    return create_app(services=services)
 
 
 def _add(services: Services, name: str, role: str, patient: str | None = None) -> None:

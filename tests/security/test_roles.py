@@ -18,7 +18,7 @@ def test_the_roles_are_those_of_a_laboratory() -> None:
     ("role", "letters"),
     [
         ("clinician", ["rs", "crus", "rs", "rs", "rs", "", ""]),
-        ("technician", ["crus", "rus", "crus", "crus", "crus", "", ""]),
+        ("technician", ["crus", "crus", "crus", "crus", "crus", "", ""]),
         ("pathologist", ["rs", "rus", "rus", "crus", "crus", "", ""]),
         ("administrator", ["cruds", "cruds", "cruds", "cruds", "cruds", "cruds", ""]),
         ("auditor", ["", "", "", "", "", "", "rs"]),
