@@ -17,10 +17,10 @@ for group in (demo, processes, data, tokens, users, messages, doctor, alive):
     group.register(app)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """The entry point: a known error ends with one line and code 1, anything else with its traceback."""
     try:
-        app()
+        app(arguments)
     except Exception as error:
         from fhir_lab.outcomes import FhirError
 

@@ -78,18 +78,20 @@ def reindex() -> None:
     from fhir_lab.storage.reindex import reindex as rebuild
     from fhir_lab.storage.unit import Unit
 
-    with services() as found, Progress(console=console(stderr=True), transient=True) as progress:
+    with services() as found:
         need_schema(found)
         who = caller("reindex")
         with found.database.read() as connection:
-            task = progress.add_task("reindex", total=count(Unit(connection, who, found)))
+            total = count(Unit(connection, who, found))
 
         def next_pks(after: int) -> list[int]:
             return found.database.transact(lambda connection: rebuild(Unit(connection, who, found), after))
 
         rebuilt, pks = 0, next_pks(0)
-        while pks:
-            rebuilt += len(pks)
-            progress.update(task, completed=rebuilt)
-            pks = next_pks(pks[-1])
+        with Progress(console=console(stderr=True), transient=True) as progress:
+            task = progress.add_task("reindex", total=total)
+            while pks:
+                rebuilt += len(pks)
+                progress.update(task, completed=rebuilt)
+                pks = next_pks(pks[-1])
     print(f"Reindexed {rebuilt:,} resources.")

@@ -38,11 +38,11 @@ def serve(
     if all_in_one and workers > 1:
         fail("--all-in-one is one process; run fhir-lab worker and fhir-lab watch beside several --workers.", 2)
     need_port(host, port)
-    logs.configure(settings().log_level, "api")
     with services() as found:
         if migrate:
             schema.upgrade(found.database)
         need_schema(found)
+        logs.configure(found.settings.log_level, "api")
         if all_in_one:
             run_all_in_one(found, host, port)
             return
@@ -72,9 +72,9 @@ def watch() -> None:
     from fhir_lab import logs
     from fhir_lab.ingest.watch import watch as watch_inbox
 
-    logs.configure(settings().log_level, "watch")
     with services() as found:
         need_schema(found)
+        logs.configure(found.settings.log_level, "watch")
         watch_inbox(found)
 
 
