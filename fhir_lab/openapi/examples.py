@@ -28,7 +28,7 @@ _PRIMITIVES: Json = {
     "uri": "https://laboratory.example/definition",
     "url": "https://laboratory.example/definition",
 }
-_CODES = ("active", "final", "completed", "draft", "order", "4.0.1")
+_CODES = ("active", "final", "completed", "draft", "order", "collection", "4.0.1")
 _DATATYPES: Json = {
     "CodeableConcept": {"text": "Example"},
     "Coding": {"system": "https://laboratory.example/codes", "code": "example"},
