@@ -68,9 +68,12 @@ def date_range(literal: str, zone: ZoneInfo) -> tuple[int, int]:
     if match is None:
         raise ValueError(f"'{literal}' is not a date, dateTime or instant")
     year, month, day, hour, minute, second, fraction, offset = match.groups()
-    if day is None:
-        return _calendar_range(int(year), int(month) if month else None, zone)
-    ordinal = date(int(year), int(month), int(day)).toordinal()
+    try:
+        if day is None:
+            return _calendar_range(int(year), int(month) if month else None, zone)
+        ordinal = date(int(year), int(month), int(day)).toordinal()
+    except ValueError:
+        raise ValueError(f"'{literal}' is not in the calendar") from None
     if hour is None:
         return _midnight(ordinal, zone), _midnight(ordinal + 1, zone)
     local = (ordinal - _EPOCH_DAY) * DAY + (int(hour) * 60 + int(minute)) * 60_000_000
