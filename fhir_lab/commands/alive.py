@@ -7,11 +7,14 @@ import socket
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fhir_lab.commands.common import fail, settings
+
+if TYPE_CHECKING:
+    from fhir_lab.settings import Settings
 
 LONGEST_SILENCE = 60.0
 
@@ -40,9 +43,9 @@ def alive(
         fail(f"{process}: {problem}")
 
 
-def heartbeat(process: Process) -> Path:
-    """The file this process touches each time round."""
-    return settings().var / f"{process}.{socket.gethostname()}.alive"
+def heartbeat(found: "Settings", process: Process) -> Path:
+    """The file this process touches each time round; several machines may share the folder."""
+    return found.var / f"{process}.{socket.gethostname()}.alive"
 
 
 def _ask(port: int) -> str:
@@ -63,7 +66,7 @@ def _ping() -> str:
 
 
 def _listen(process: Process) -> str:
-    file = heartbeat(process)
+    file = heartbeat(settings(), process)
     try:
         silence = time.time() - file.stat().st_mtime
     except FileNotFoundError:

@@ -31,7 +31,7 @@ def settings() -> "Settings":
             print(f"{name}: {wrong['msg']} (found {wrong['input']!r})", file=sys.stderr)
         raise typer.Exit(2) from None
     except SettingsError as error:
-        fail(f"{error}. Lists are written as JSON, such as [\"a\", \"b\"].", 2)
+        fail(f'{error}. Lists are written as JSON, such as ["a", "b"].', 2)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from fhir_lab.services import Services
 
+SCHEDULER = ["--scheduler", "fhir_lab.commands.heartbeats:BeatingScheduler"]
+
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")]
 Port = Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)]
 
@@ -59,23 +61,27 @@ def worker(
     arguments = ["worker", "--loglevel", settings().log_level]
     if concurrency is not None:
         arguments += ["--concurrency", str(concurrency)]
-    _run_celery("worker", arguments + (["--beat", *_schedule("worker")] if beat else []))
+    _run_celery("worker", arguments + (["--beat", *SCHEDULER] if beat else []))
 
 
 def beat() -> None:
     """Run the clock that sends workers what is due; one is enough, two do no harm."""
-    _run_celery("beat", ["beat", "--loglevel", settings().log_level, *_schedule("beat")])
+    _run_celery("beat", ["beat", "--loglevel", settings().log_level, "--pidfile", "", *SCHEDULER])
 
 
 def watch() -> None:
     """Watch the inbox folder and journal every file that is dropped there."""
     from fhir_lab import logs
-    from fhir_lab.ingest.watch import watch as watch_inbox
+    from fhir_lab.commands.heartbeats import watch_with_heartbeat
+    from fhir_lab.ingest.folders import FolderError
 
     with services() as found:
         need_schema(found)
         logs.configure(found.settings.log_level, "watch")
-        watch_inbox(found)
+        try:
+            watch_with_heartbeat(found)
+        except FolderError as error:
+            fail(str(error))
 
 
 def need_port(host: str, port: int) -> None:
@@ -144,9 +150,3 @@ def _run_celery(process: str, arguments: list[str]) -> None:
 
     setup_logging.connect(configure)
     app.start(arguments)
-
-
-def _schedule(process: str) -> list[str]:
-    folder = settings().var
-    folder.mkdir(parents=True, exist_ok=True)
-    return ["--schedule", str(folder / f"{process}-schedule")]
