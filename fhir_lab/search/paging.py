@@ -1,8 +1,8 @@
 """Page links: the whole state of a search in its own query string, sealed in `_page`.
 
-A link is the client's parameters and `_page`, so that it works against `[base]/[type]?` even when a client keeps only the
-query string. The token is encrypted and authenticated: it holds sort values, which may be names, and must not be made up.
-It is bound to the type, the parameters and the caller. https://hl7.org/fhir/R4/http.html#paging
+A link is the client's parameters and `_page`, so that it works against `[base]/[type]?` even when a client keeps only
+the query string. The token is encrypted and authenticated: it holds sort values, which may be names, and must not be
+made up. It is bound to the type, the parameters and the caller. https://hl7.org/fhir/R4/http.html#paging
 """
 
 import base64

@@ -1,7 +1,7 @@
 """`_sort` as ORDER BY, and "after this row" as a condition, so that pages need no OFFSET.
 
-A resource without a value sorts as the lowest one, on both databases; the pk breaks ties and is the order when the client
-asks for none. Of several values the one that comes first in the order counts. https://hl7.org/fhir/R4/search.html#sort
+A resource without a value sorts as the lowest one, on both databases; the pk breaks ties and is the order when the
+client asks for none. Of several values the one that comes first counts. https://hl7.org/fhir/R4/search.html#sort
 """
 
 from collections.abc import Sequence

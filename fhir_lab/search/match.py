@@ -1,0 +1,110 @@
+"""The tree of a search judged on one document in memory: for subscriptions, and for what is about to be written.
+
+The values come from the extractors that fill the index, so a document matches here exactly when the database finds it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fhir_lab.documents import Resource
+from fhir_lab.outcomes import BadRequest
+from fhir_lab.search.extract import EXTRACTORS, LAST_GROUP
+from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds.composite import CompositeValue
+from fhir_lab.search.parse import parse
+from fhir_lab.search.registry import SearchParameter
+from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
+from fhir_lab.search.values import Place, date_range
+from fhir_lab.services import Services
+from fhir_lab.storage.unit import Unit
+
+MATCHERS: dict[str, Callable[[Any, Any], bool]] = {
+    "token": token.match,
+    "string": string.match,
+    "date": date.match,
+    "number": number.match,
+    "quantity": quantity.match,
+    "reference": reference.match,
+    "uri": uri.match,
+}
+# A row of the index: its group, and its values in the order of `kinds`.
+Row = tuple[int, tuple[Any, ...]]
+
+
+def matches(where: Unit | Services, resource: Resource, resource_type: str, query: str) -> bool:
+    """True when the document satisfies a query such as `status=final&code=718-7`; result parameters don't count.
+
+    Raises `BadRequest` for a query that is not a search of the type, or that needs other documents (chains, `_has`).
+    """
+    services = where.services if isinstance(where, Unit) else where
+    criteria = parse(services, resource_type, parse_qsl(query, keep_blank_values=True)).criteria
+    for criterion in criteria:
+        _refuse_links(criterion)
+    return resource.get("resourceType") == resource_type and all(
+        satisfies(services, resource, criterion) for criterion in criteria
+    )
+
+
+def satisfies(services: Services, resource: Resource, criterion: Criterion) -> bool:
+    """True when the document satisfies one criterion. Raises `BadRequest` for chains and `_has`."""
+    if isinstance(criterion, Missing):
+        return criterion.missing is not any(_rows(services, resource, criterion.parameter))
+    if isinstance(criterion, Condition):
+        found = any(_has_value(services, resource, criterion, value) for value in criterion.values)
+        return found is not (criterion.modifier == "not")
+    raise _links_refused(criterion)
+
+
+def _refuse_links(criterion: Criterion) -> None:
+    if isinstance(criterion, Chain | Has):
+        raise _links_refused(criterion)
+
+
+def _links_refused(criterion: Chain | Has) -> BadRequest:
+    code = criterion.parameter.code if isinstance(criterion, Chain) else f"_has:{criterion.source}"
+    return BadRequest.of(
+        f"'{code}' looks at other resources; here only the resource itself can be judged.",
+        f"http.{code}",
+        code="not-supported",
+    )
+
+
+def _has_value(services: Services, resource: Resource, condition: Condition, value: Any) -> bool:
+    parameter = condition.parameter
+    if isinstance(value, CompositeValue):
+        return _together(services, resource, value)
+    match = string.match if condition.modifier == "text" else MATCHERS[parameter.kind]
+    return any(match(value, row) for _, row in _rows(services, resource, parameter, condition.modifier))
+
+
+def _together(services: Services, resource: Resource, value: CompositeValue) -> bool:
+    """True when the parts hold in one group; a shared part holds in any."""
+    groups: list[set[int]] = []
+    for part in value.parts:
+        match = MATCHERS[part.parameter.kind]
+        found = {group for group, row in _rows(services, resource, part.parameter) if match(part.value, row)}
+        if not found:
+            return False
+        if not part.shared:
+            groups.append(found)
+    return not groups or bool(set.intersection(*groups))
+
+
+def _rows(services: Services, resource: Resource, parameter: SearchParameter, modifier: str = "") -> Sequence[Row]:
+    settings = services.settings
+    if parameter.code == "_id":
+        return [(0, ("", resource["id"]))] if "id" in resource else []
+    if parameter.code == "_lastUpdated":
+        updated = resource.get("meta", {}).get("lastUpdated")
+        return [(0, date_range(updated, settings.zone))] if updated else []
+    return list(_extracted(services, resource, parameter, Place(settings.zone, settings.fhir_base)))
+
+
+def _extracted(services: Services, resource: Resource, parameter: SearchParameter, place: Place) -> Iterator[Row]:
+    try:
+        for node in services.registry.evaluate(parameter, resource):
+            for row in EXTRACTORS[parameter.kind](node, place):
+                yield min(node.group, LAST_GROUP), tuple(row)
+    except MALFORMED:
+        return
