@@ -1,6 +1,6 @@
 """Numbers that order the database: primary keys of resources and the sequence of changes. And ids for new resources."""
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import insert
 from uuid_utils import uuid7
 
@@ -27,6 +27,16 @@ def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int],
         )
     ).one()
     return sorted(rows[0] or []), sorted(rows[1] or [])
+
+
+def pass_over(connection: Connection, pk: int) -> None:
+    """Make sure that primary keys up to this one, which somebody chose, are never given out again."""
+    if connection.dialect.name == "sqlite":
+        given = insert(sequence).values(name="resource_pk", value=pk)
+        higher = func.max(sequence.c.value, given.excluded.value)
+        connection.execute(given.on_conflict_do_update(index_elements=["name"], set_={"value": higher}))
+    elif connection.execute(select(literal_column("last_value")).select_from(text(resource_pk.name))).scalar_one() < pk:
+        connection.execute(select(func.setval(resource_pk.name, pk)))
 
 
 def _take(connection: Connection, name: str, count: int) -> list[int]:
