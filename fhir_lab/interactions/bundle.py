@@ -16,6 +16,7 @@ from fhir_lab.interactions.router import check, perform
 from fhir_lab.interactions.writes import answer, entry_of
 from fhir_lab.outcomes import BadRequest, FhirError
 from fhir_lab.search.values import date_range
+from fhir_lab.storage.references import references
 from fhir_lab.storage.transaction import apply, named
 from fhir_lab.storage.unit import Unit
 
@@ -45,12 +46,24 @@ def bundle(request: Request) -> Response:
 
 def _batch(request: Request, entries: list[Any]) -> list[Response]:
     answers = []
+    urns = {entry.get("fullUrl") for entry in entries if isinstance(entry, dict)}
     for entry in entries:
         try:
-            answers.append(perform(_request(request, entry)))
+            asked = _request(request, entry)
+            _refuse_dependence(asked, urns)
+            answers.append(perform(asked))
         except Exception as error:
             answers.append(refusal(error, request.caller.request_id))
     return answers
+
+
+def _refuse_dependence(asked: Request, urns: set[Any]) -> None:
+    for reference in references(asked.body):
+        if reference.startswith("urn:") and reference in urns:
+            raise BadRequest.of(
+                f"'{reference[:64]}' is another entry of this batch; only entries of a transaction refer to each other.",
+                "resource",
+            )
 
 
 def _transaction(request: Request, entries: list[Any]) -> list[Response]:
