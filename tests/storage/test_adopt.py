@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Connection, Table, insert, select, text
 
 from fhir_lab.documents import parse
+from fhir_lab.search.run import search
 from fhir_lab.security.access import system
 from fhir_lab.services import Services
 from fhir_lab.storage import repository
@@ -103,6 +104,23 @@ def test_an_inserted_row_becomes_a_document_with_history_index_and_change(servic
             result,
         ]
         assert len(connection.execute(select(outbox)).all()) == 2
+
+
+def test_an_adopted_result_is_found_by_search(services: Services) -> None:
+    subject = put(services, patient, family="Okafor", identifier_system="urn:mrn", identifier_value="1")
+    result = put(services, observation, **glucose(subject))
+    adopted(services, "Patient")
+    adopted(services, "Observation")
+    name = document(services, result)["id"]
+    for criteria in (
+        [("code", f"{LOINC}|2339-0")],
+        [("patient.identifier", "urn:mrn|1"), ("category", "laboratory")],
+        [("date", "2026-11-20"), ("status", "final")],
+        [("value-quantity", f"6.30|{UCUM}|mmol/L")],
+    ):
+        with services.database.read() as connection:
+            page = search(Unit(connection, system("test"), services), "Observation", criteria)
+        assert [each.id for each in page.matches] == [name]
 
 
 def test_the_columns_that_follow_from_others_are_filled_in(services: Services) -> None:
