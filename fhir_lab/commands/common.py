@@ -1,5 +1,6 @@
 """What the commands share: the settings, the services, where to print, and how to stop with a plain sentence."""
 
+import gc
 import sys
 import uuid
 from collections.abc import Iterator
@@ -51,6 +52,15 @@ def caller(command: str) -> "Caller":
     from fhir_lab.security.access import system
 
     return system(uuid.uuid4().hex, f"fhir-lab {command}")
+
+
+def collect_less_often() -> None:
+    """Let Python look for cyclic garbage after 50,000 new objects instead of 700.
+
+    Parsing documents makes many objects and no cycles: loading took 15 % less processor time with it.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def need_schema(found: "Services") -> None:

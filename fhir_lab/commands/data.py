@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fhir_lab.commands.common import caller, console, fail, need_schema, services
+from fhir_lab.commands.common import caller, collect_less_often, console, fail, need_schema, services
 
 if TYPE_CHECKING:
     from fhir_lab.storage.adopt import Refused, Step
@@ -50,6 +50,7 @@ def load(
         fail("No .json or .ndjson file there.")
     with services(referential_integrity=False) if relaxed else services() as found:
         need_schema(found)
+        collect_less_often()
         loader = Loader(found, caller("load"))
         started = time.monotonic()
         refused = loader.load(files, console(stderr=True))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fhir_lab.commands.common import fail, need_schema, services, settings
+from fhir_lab.commands.common import collect_less_often, fail, need_schema, services, settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -102,7 +102,9 @@ def api() -> "FastAPI":
 
     found = settings()
     logs.configure(found.log_level, "api")
-    return create_app(found)
+    app = create_app(found)
+    collect_less_often()
+    return app
 
 
 def run_api(host: str, port: int, workers: int) -> None:
@@ -130,6 +132,7 @@ def run_all_in_one(found: "Services", host: str, port: int) -> None:
 
     with Embedded(found):
         app = create_app(services=found)
+        collect_less_often()
         uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
 
 
@@ -147,6 +150,7 @@ def _run_celery(process: str, arguments: list[str]) -> None:
 
     def configure(**_: object) -> None:
         logs.configure(found.log_level, process)
+        collect_less_often()
 
     setup_logging.connect(configure)
     app.start(arguments)
