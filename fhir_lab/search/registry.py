@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/searchparameter-registry.html
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from conformance import compartments, search_parameters
@@ -57,8 +57,9 @@ class Registry:
         self._systems: dict[int, frozenset[str]] = {}
 
     @classmethod
+    @cache
     def load(cls) -> "Registry":
-        """The parameters that can be evaluated; `_text` and `_content`, which have no expression, are left out."""
+        """Those of R4, the same object for every caller; `_text` and `_content` have no expression and are left out."""
         table = search_parameters()
         bases: Mapping[str, int] = table["types"]
         common = [entry for entry in table["common"] if "expression" in entry]
