@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, not_, or_
 
 from fhir_lab.search.escapes import unescape
 from fhir_lab.search.expressions import Node
@@ -55,17 +55,22 @@ def read(text: str) -> NumberValue:
 def compile(
     search: NumberValue, value: ColumnElement[float], low: ColumnElement[float], high: ColumnElement[float]
 ) -> ColumnElement[bool]:
-    """The condition on a row. gt, ge, lt, le, sa and eb compare numbers exactly, the others ranges."""
+    """The condition on a row. gt, ge, lt, le, sa and eb compare numbers exactly, the others ranges.
+
+    `2.0` also equals a 2 written with less precision: R4 compares integers exactly.
+    """
     exact, first, last = search.value, search.low, search.high
+    point = and_(low < value, value < high)
+    same = and_(value >= first, value <= last, or_(and_(low >= first, high <= last), and_(value == exact, point)))
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
-        "eq": lambda: and_(value >= first, value <= last, low >= first, high <= last),
-        "ne": lambda: or_(low < first, high > last),
+        "eq": lambda: same,
+        "ne": lambda: not_(same),
         "gt": lambda: value > exact,
         "ge": lambda: value >= exact,
         "lt": lambda: value < exact,
         "le": lambda: value <= exact,
-        "sa": lambda: and_(value > exact, or_(low > exact, and_(low < value, value < high))),
-        "eb": lambda: and_(value < exact, or_(high < exact, and_(low < value, value < high))),
+        "sa": lambda: and_(value > exact, or_(low > exact, point)),
+        "eb": lambda: and_(value < exact, or_(high < exact, point)),
         "ap": lambda: and_(low < last, high > first),
     }
     return conditions[search.prefix]()
@@ -75,10 +80,11 @@ def match(search: NumberValue, row: NumberRow) -> bool:
     """True when a row satisfies the same condition."""
     value, low, high = row
     exact, first, last = search.value, search.low, search.high
-    inside, point = first <= low and high <= last, low < value < high
+    point = low < value < high
+    same = (first <= low and high <= last) or (value == exact and point)
     return {
-        "eq": inside,
-        "ne": not inside,
+        "eq": same,
+        "ne": not same,
         "gt": value > exact,
         "ge": value >= exact,
         "lt": value < exact,
