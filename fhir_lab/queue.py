@@ -29,7 +29,8 @@ SILENCE = 5.0
 
 def celery_app(settings: Settings) -> Celery:
     """A Celery application on the broker of these settings, without tasks."""
-    app = Celery("fhir_lab", broker=settings.broker_url, set_as_current=False)
+    broker = "memory://localhost/" if settings.embedded else settings.broker_url
+    app = Celery("fhir_lab", broker=broker, set_as_current=False)
     # The in-memory broker is shared by everything in a process; queues of one's own keep two installations apart.
     suffix = f".{uuid.uuid4().hex}" if settings.embedded else ""
     messages, notifications = f"fhir-lab.messages{suffix}", f"fhir-lab.notifications{suffix}"

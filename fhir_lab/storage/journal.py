@@ -203,6 +203,11 @@ def set_due(connection: Connection, ids: Sequence[str], now: int) -> None:
     connection.execute(update(message).where(waits).values(due=now))
 
 
+def resume(connection: Connection, now: int) -> None:
+    """Make every waiting message due: no other process has workers, so whoever had one is gone."""
+    connection.execute(update(message).where(message.c.state == "received").values(worker=None, due=now))
+
+
 def replay(connection: Connection, message_id: str, *, now: int, due: int) -> None:
     """Let an ended message be processed again from its original bytes, as if it arrived now.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import FhirError, Forbidden, Issue, nearest
+from fhir_lab.search.match import matches
 from fhir_lab.storage.unit import Unit
 from fhir_lab.subscriptions import outbound
 
@@ -66,8 +67,6 @@ def _criteria(unit: Unit, text: str) -> list[Issue]:
         return [Issue("value", wrong, where)]
     if unit.caller.access(found.type, "r").denied:
         raise Forbidden.of(f"Your scopes do not let you read {found.type}, so you cannot subscribe to it.", *where)
-    from fhir_lab.search.match import matches
-
     try:
         # Judging any resource reads the whole query; whether this one matches does not matter.
         matches(unit, {"resourceType": found.type, "id": "x"}, found.type, found.query)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from fhir_lab.documents import Resource, parse
 from fhir_lab.outcomes import FhirError
+from fhir_lab.search.access import permits
 from fhir_lab.search.match import matches
 from fhir_lab.security.access import Caller, system
 from fhir_lab.services import Services
@@ -133,11 +134,11 @@ class _Pass:
         for listener in [item for item in self._listeners if item.criteria.type == change.type]:
             unit = Unit(self._connection, listener.caller, self._services)
             try:
-                hit = matches(unit, document, change.type, listener.criteria.query)
+                hit = matches(unit, document, change.type, listener.criteria.query) and permits(unit, document, "r")
             except Exception as problem:
                 self._give_up(listener, problem)
                 continue
-            if hit and rights.may_read(unit, change.type, change.pk):
+            if hit:
                 focus = f"{change.type}/{change.id}"
                 listener.events.append(Event(change.seq, focus, change.version, change.interaction))
 

@@ -7,11 +7,8 @@ from typing import Any
 
 import orjson
 
-from fhir_lab.outcomes import FhirError
 from fhir_lab.security.access import Caller
 from fhir_lab.security.scopes import Scope
-from fhir_lab.storage.repository import check_access
-from fhir_lab.storage.unit import Unit
 
 
 def dump(caller: Caller) -> str:
@@ -38,12 +35,3 @@ def load(text: str, request_id: str) -> Caller:
         for context, resource_type, permissions, query in kept["scopes"]
     )
     return Caller(kept["subject"], kept["client"], scopes, request_id, kept["patient"], kept["fhir_user"])
-
-
-def may_read(unit: Unit, resource_type: str, pk: int) -> bool:
-    """Whether the unit's caller may read this resource as it is now."""
-    try:
-        check_access(unit, resource_type, "r", pk)
-    except FhirError:
-        return False
-    return True
