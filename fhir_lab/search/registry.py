@@ -29,9 +29,10 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class SearchParameter:
-    """A search parameter of one resource type. `kind` is token, string, date, number, quantity, reference, uri,
-    composite or special; `targets` are the types a reference may point to (empty: any). The id is stored in every
-    index row.
+    """A search parameter of one resource type.
+
+    `kind` is token, string, date, number, quantity, reference, uri or composite; `targets` are the types a reference
+    may point to (empty: any). The id is stored in every index row.
     """
 
     id: int
@@ -59,12 +60,16 @@ class Registry:
     @classmethod
     @cache
     def load(cls) -> "Registry":
-        """Those of R4, the same object for every caller; `_text` and `_content` have no expression and are left out."""
+        """Those of R4 that this server answers, the same object for every caller.
+
+        Left out are `_text` and `_content`, which have no expression, and `Location.near`, which needs geography.
+        """
         table = search_parameters()
         bases: Mapping[str, int] = table["types"]
         common = [entry for entry in table["common"] if "expression" in entry]
         parameters = [_parameter(entry, name, base + entry["id"]) for name, base in bases.items() for entry in common]
-        parameters += [_parameter(entry, entry["base"], entry["id"]) for entry in table["parameters"]]
+        own = [entry for entry in table["parameters"] if entry["type"] != "special"]
+        parameters += [_parameter(entry, entry["base"], entry["id"]) for entry in own]
         return cls(tuple(bases), parameters)
 
     def of(self, resource_type: str) -> Mapping[str, SearchParameter]:
