@@ -58,8 +58,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     app = FastAPI(title="FHIR Lab", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
     app.router.routes[:0] = [
-        *endpoints.routes(services),  # before FHIR, because discovery lies below its base
         fhir,
+        *endpoints.routes(services),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", metrics.show),

@@ -44,7 +44,7 @@ class Observe:
             await self.app(scope, receive, answer)
         finally:
             seconds = perf_counter() - started
-            route = trace.route or getattr(scope.get("route"), "path", "")
+            route = trace.route or _template(scope)
             self.metrics.count(trace.interaction or "other", trace.type, status, seconds)
             if route not in QUIET and logger.isEnabledFor(logging.INFO):
                 line = {
@@ -56,3 +56,10 @@ class Observe:
                     "subject": trace.subject,
                 }
                 logger.info("request", extra=line)
+
+
+def _template(scope: Scope) -> str:
+    """The path template of the route that answered; empty when none did, or when it does not say."""
+    if "route" in scope:
+        return str(scope["route"].path)
+    return scope["path"] if "endpoint" in scope and not scope.get("path_params") else ""

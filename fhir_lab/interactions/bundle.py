@@ -61,7 +61,7 @@ def _refuse_dependence(asked: Request, urns: set[Any]) -> None:
     for reference in references(asked.body):
         if reference.startswith("urn:") and reference in urns:
             raise BadRequest.of(
-                f"'{reference[:64]}' is another entry of this batch; only entries of a transaction refer to each other.",
+                f"'{reference[:64]}' is another entry of this batch; only a transaction's entries refer to each other.",
                 "resource",
             )
 

@@ -122,10 +122,14 @@ class Request:
                 yield Unit(connection, self.caller, self.services)
 
     def writing(self, work: Callable[[Unit], T]) -> T:
-        """Run `work` in the transaction this request belongs to, or in its own, which is then committed."""
+        """Run `work` in the transaction this request belongs to, or in its own, which is then committed and matched
+        against subscriptions."""
         if self.unit is not None:
             return work(self.unit)
-        return self.services.database.transact(lambda connection: work(Unit(connection, self.caller, self.services)))
+        services = self.services
+        done = services.database.transact(lambda connection: work(Unit(connection, self.caller, services)))
+        services.queue.match()
+        return done
 
 
 def _shown(found: object) -> str:
