@@ -38,7 +38,7 @@ class Batch:
 
     def delete(self, table: Table, pks: Iterable[int]) -> None:
         """Remove the rows of these resources."""
-        kept = [(pk,) for pk in pks]
+        kept: list[Row] = [(pk,) for pk in pks]
         if kept:
             self._steps.append((f'DELETE FROM "{table.name}" WHERE pk = {self._mark}', None, kept))
 

@@ -25,5 +25,4 @@ def hold(connection: Connection, kind: int, names: Iterable[str] = ("",)) -> Non
         return
     keys = sorted({zlib.crc32(name.encode("utf-8", "replace")) % SHARES for name in names})
     key = func.unnest(bindparam("keys", keys, ARRAY(Integer))).column_valued("key")
-    taken = func.pg_advisory_xact_lock(literal(kind, Integer), key)
-    connection.execute(select(func.count(taken)).select_from(key)).all()
+    connection.execute(select(func.pg_advisory_xact_lock(literal(kind, Integer), key))).all()

@@ -1,6 +1,6 @@
 """What all tables share: one metadata with a naming convention, and the column types both databases know."""
 
-from sqlalchemy import DDL, BigInteger, Integer, MetaData, Table, event
+from sqlalchemy import BigInteger, Connection, Integer, MetaData, Table, event
 
 metadata = MetaData(
     naming_convention={
@@ -26,4 +26,9 @@ def correlated(table: Table, *columns: str) -> None:
     Without it the planner multiplies their frequencies and takes a common code for a rare one.
     """
     statement = f"CREATE STATISTICS st_{table.name} (mcv, dependencies) ON {', '.join(columns)} FROM {table.name}"
-    event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+
+    def create(_: Table, connection: Connection, **__: object) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(statement)
+
+    event.listen(table, "after_create", create)
