@@ -36,7 +36,7 @@ class Folders:
 
     def prepare(self) -> None:
         """Create what is missing and try what the watcher will do. Raises `FolderError`."""
-        for folder in (self.inbox, self.work, self.processed, self.error):
+        for folder in (self.work, self.inbox, self.processed, self.error):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 probe = folder / f".{uuid7()}.tmp"
