@@ -55,7 +55,7 @@ def deliver_to(services: Services, subscription_pk: int) -> None:
 
 
 def sweep(services: Services) -> None:
-    """Send every message, change and notification that is due: nobody was told of it, or a dead worker left it undone."""
+    """Send every message, change and notification that is due, because it got lost or its worker died."""
     now, lease = services.clock.now(), services.settings.message_lease_seconds * SECOND
     ids = services.database.transact(lambda connection: journal.due(connection, now=now, lease=lease, limit=SWEPT))
     services.queue.process(ids)

@@ -8,9 +8,9 @@ import logging
 import time
 from collections.abc import Iterator
 
-from mappers.hl7v2.oru import Conversion, convert
 from sqlalchemy import Connection
 
+from fhir_lab.clock import from_micros
 from fhir_lab.ingest import identity, quarantine
 from fhir_lab.ingest.hl7v2.message import Message, read_message
 from fhir_lab.ingest.hl7v2.reasons import MessageError, Reason
@@ -20,6 +20,7 @@ from fhir_lab.services import Services
 from fhir_lab.storage import journal, transaction
 from fhir_lab.storage.journal import Claimed, LeaseLostError, Result
 from fhir_lab.storage.unit import Unit
+from mappers.hl7v2.oru import Conversion, convert
 
 log = logging.getLogger(__name__)
 SECOND = 1_000_000
@@ -85,7 +86,12 @@ def _write(services: Services, connection: Connection, claimed: Claimed, message
         if journal.reuses_control_id(connection, claimed, result):
             result.warnings.append(f"MSH-10 '{message.control_id}' was used before for other content.")
         unit = Unit(connection, system(claimed.id, "ingest"), services, claimed.id)
-        conversion = convert(message, zone=services.settings.zone, current=identity.lookup(unit))
+        conversion = convert(
+            message,
+            zone=services.settings.zone,
+            current=identity.lookup(unit),
+            received=from_micros(claimed.received),
+        )
         _apply(unit, conversion, result)
     journal.finish(connection, claimed, result, services.clock.now())
     return result.state
@@ -100,6 +106,8 @@ def _apply(unit: Unit, conversion: Conversion, result: Result) -> None:
     entries = transaction.entries_of(conversion.bundle)
     written = transaction.apply(unit, entries) if entries else []
     result.resources = [{"reference": f"{item.type}/{item.id}", "version": item.version} for item in written]
+    result.resources += conversion.unchanged
+    result.warnings += [warning for warning in conversion.warnings if warning not in result.warnings]
     if conversion.reasons and not conversion.obx_stored:
         result.state = "quarantined"
 
