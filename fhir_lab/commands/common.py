@@ -3,7 +3,7 @@
 import gc
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -76,6 +76,13 @@ def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+def in_columns(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as plain text, one line per row however narrow the terminal: it can be read, cut and searched."""
+    cells = [[str("" if cell is None else cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
 
 
 def fail(reason: str, code: int = 1) -> NoReturn:

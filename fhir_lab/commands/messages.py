@@ -4,12 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fhir_lab.commands.common import console, need_schema, services
+from fhir_lab.commands.common import in_columns, need_schema, services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from rich.table import Table
 
 Id = Annotated[str, typer.Argument(help="The message's id, as `fhir-lab messages list` shows it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -54,7 +52,7 @@ def list_messages(
     if as_json:
         _print_json(entries)
     else:
-        console().print(_table(entries))
+        print(_table(entries))
 
 
 def show(
@@ -89,16 +87,10 @@ def replay(message_id: Id) -> None:
     print(f"{message_id} waits for a worker. See: fhir-lab messages show {message_id}")
 
 
-def _table(entries: "list[dict[str, Any]]") -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "received", "file", "sender", "state", "OBX in", "stored", "quarantined"):
-        table.add_column(name, no_wrap=name in ("id", "received"), overflow="fold")
-    for entry in entries:
-        numbers = (str(entry[name]) for name in ("obx_in", "obx_stored", "obx_quarantined"))
-        table.add_row(entry["id"], entry["received"], entry["file"], entry["sender"] or "", entry["state"], *numbers)
-    return table
+def _table(entries: "list[dict[str, Any]]") -> str:
+    head = ("id", "received", "state", "OBX in", "stored", "quarantined", "file", "sender")
+    names = ("id", "received", "state", "obx_in", "obx_stored", "obx_quarantined", "file", "sender")
+    return in_columns(head, ([entry[name] for name in names] for entry in entries))
 
 
 def _lines(entry: "Mapping[str, Any]") -> list[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fhir_lab.commands.common import caller, console, need_schema, services
+from fhir_lab.commands.common import caller, in_columns, need_schema, services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,14 +60,12 @@ def list_users(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")]
 
         print(json.dumps([_shown(user) for user in listed], indent=2))
         return
-    from rich.table import Table
-
-    table = Table("name", "role", "patient", "FHIR user", "may log in", "created")
-    for user in listed:
-        table.add_row(
-            user.name, user.role, user.patient, user.fhir_user, "yes" if user.active else "no", instant(user.created)
-        )
-    console().print(table)
+    head = ("name", "role", "may log in", "patient", "FHIR user", "created")
+    rows = (
+        (user.name, user.role, "yes" if user.active else "no", user.patient, user.fhir_user, instant(user.created))
+        for user in listed
+    )
+    print(in_columns(head, rows))
 
 
 def _shown(user: "User") -> dict[str, str | bool | None]:
