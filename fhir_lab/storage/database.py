@@ -48,6 +48,7 @@ class Database:
             event.listen(self._reader, "begin", _sqlite_begin)
             self.engine = self._reader
         else:
+            event.listen(self._reader, "do_execute", _plan_anew)
             self.engine = self._reader.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
@@ -108,6 +109,17 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _plan_anew(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
+    """Run a search as a statement of its own: a prepared one would soon be planned without looking at its values.
+
+    What they match may be one row or a million, and the plan that suits the average is slow for both.
+    """
+    if context is None or not context.execution_options.get("plan_anew"):
+        return None
+    cursor.execute(statement, parameters, prepare=False)
+    return True
 
 
 def _cause(error: BaseException) -> BaseException:

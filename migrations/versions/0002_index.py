@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("high", sa.BigInteger(), nullable=False),
     )
     op.create_index("ix_idx_date_match", "idx_date", ["param", "low", "pk"])
+    op.create_index("ix_idx_date_high", "idx_date", ["param", "high", "pk"])
     op.create_index("ix_idx_date_pk", "idx_date", ["pk", "param"])
     op.create_table(
         "idx_number",

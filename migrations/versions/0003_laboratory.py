@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("pk", name="pk_service_request"),
     )
     op.create_index("ix_service_request_authored", "service_request", ["sort_key", "pk"])
+    op.create_index("ix_service_request_authored_high", "service_request", ["authored_high", "pk"])
     op.create_index("ix_service_request_encounter_pk", "service_request", ["encounter_pk"])
     op.create_index("ix_service_request_filler", "service_request", ["filler_value"])
     op.create_index("ix_service_request_patient", "service_request", ["patient_pk", "sort_key", "pk"])
@@ -143,6 +144,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_specimen_accession", "specimen", ["accession_value"])
     op.create_index("ix_specimen_collected", "specimen", ["sort_key", "pk"])
+    op.create_index("ix_specimen_collected_high", "specimen", ["collected_high", "pk"])
     op.create_index("ix_specimen_identifier", "specimen", ["identifier_value"])
     op.create_index("ix_specimen_parent_pk", "specimen", ["parent_pk"])
     op.create_index("ix_specimen_patient", "specimen", ["patient_pk", "sort_key", "pk"])
@@ -207,6 +209,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_observation_device_pk", "observation", ["device_pk"])
     op.create_index("ix_observation_effective", "observation", ["sort_key", "pk"])
+    op.create_index("ix_observation_effective_high", "observation", ["effective_high", "pk"])
     op.create_index("ix_observation_encounter", "observation", ["encounter_pk", "sort_key", "pk"])
     op.create_index("ix_observation_patient", "observation", ["patient_pk", "sort_key", "pk"])
     op.create_index("ix_observation_service_request_pk", "observation", ["service_request_pk"])
@@ -268,6 +271,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("pk", name="pk_diagnostic_report"),
     )
     op.create_index("ix_diagnostic_report_effective", "diagnostic_report", ["sort_key", "pk"])
+    op.create_index("ix_diagnostic_report_effective_high", "diagnostic_report", ["effective_high", "pk"])
     op.create_index("ix_diagnostic_report_encounter_pk", "diagnostic_report", ["encounter_pk"])
     op.create_index("ix_diagnostic_report_identifier", "diagnostic_report", ["identifier_value"])
     op.create_index("ix_diagnostic_report_issued", "diagnostic_report", ["issued_low", "pk"])

@@ -48,6 +48,7 @@ idx_date = Table(
     Column("low", Micros, nullable=False),
     Column("high", Micros, nullable=False),
     Index("ix_idx_date_match", "param", "low", "pk"),
+    Index("ix_idx_date_high", "param", "high", "pk"),
     Index("ix_idx_date_pk", "pk", "param"),
 )
 
