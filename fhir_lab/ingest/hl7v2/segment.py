@@ -51,11 +51,12 @@ class Composite:
 class Segment:
     """One segment.
 
-    `number` counts the segments of this name in the message from 1; `shifted` is true when a broken line holds
+    `number` counts the segments of this name in the message from 1; `fields` are the fields as they are written, index
+    0 is the name; `shifted` is true when a broken line holds
     delimiters, so that nobody can tell which field is which; `cut` when the message ends in the middle of it.
     """
 
-    __slots__ = ("_encoding", "_fields", "cut", "name", "number", "raw", "shifted")
+    __slots__ = ("_encoding", "cut", "fields", "name", "number", "raw", "shifted")
 
     def __init__(self, name: str, number: int, raw: str, encoding: Encoding, shifted: bool = False) -> None:
         self.name = name
@@ -64,16 +65,9 @@ class Segment:
         self.shifted = shifted
         self.cut = False
         self._encoding = encoding
-        self._fields: list[str] | None = None
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields as they are written; index 0 is the name of the segment."""
-        if self._fields is None:
-            self._fields = self.raw.split(self._encoding.field)
-            if self.name == "MSH":
-                self._fields.insert(1, self._encoding.field)
-        return self._fields
+        self.fields = raw.split(encoding.field)
+        if name == "MSH":
+            self.fields.insert(1, encoding.field)
 
     @property
     def position(self) -> str:
@@ -93,7 +87,12 @@ class Segment:
     def code(self, number: int) -> str:
         """The first component of the first repetition, its first line: what a coded field says."""
         raw = self.raw_field(number)
-        return self[number][1].partition("\n")[0].strip() if raw else ""
+        if not raw:
+            return ""
+        encoding = self._encoding
+        first = raw.partition(encoding.repetition)[0].partition(encoding.component)[0]
+        text = encoding.unescape(first).strip().partition("\n")[0].strip()
+        return "" if text == NULL else text
 
     def valued(self, number: int) -> bool:
         """True when a field says something other than null."""
@@ -113,9 +112,12 @@ class Segment:
 
     def repetitions(self, number: int) -> list[Composite]:
         """The repetitions of a field that are not empty."""
+        return [part for part in self.lines(number) if part]
+
+    def lines(self, number: int) -> list[Composite]:
+        """All repetitions of a field; an empty one is a blank line of a text."""
         raw = self.raw_field(number)
         if not raw:
             return []
         written = raw.split(self._encoding.repetition) if self._encoding.repetition in raw else [raw]
-        found = [Composite(part, self._encoding, self._encoding.component) for part in written]
-        return [part for part in found if part]
+        return [Composite(part, self._encoding, self._encoding.component) for part in written]

@@ -1,0 +1,87 @@
+"""A stand-in for the database in tests of pure functions: applies transaction Bundles to a dict, answers look-ups."""
+
+import copy
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import unquote
+
+from fhir_lab.documents import Resource, dumps, parse
+from mappers.hl7v2.oru import Conversion, Key
+
+
+class Store:
+    """Current resources by `Type/id`, with versions; unchanged content makes no new version."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, Resource] = {}
+        self.versions: dict[str, list[Resource]] = {}
+
+    def current(self, keys: Collection[Key]) -> dict[Key, list[Resource]]:
+        found: dict[Key, list[Resource]] = {}
+        for key in keys:
+            for name, resource in self.resources.items():
+                numbers = [(each.get("system"), each.get("value")) for each in resource.get("identifier", [])]
+                if name.startswith(key.type + "/") and (key.system, key.value) in numbers:
+                    found.setdefault(key, []).append(copy.deepcopy(resource))
+        return found
+
+    def of(self, resource_type: str) -> list[Resource]:
+        return [resource for name, resource in self.resources.items() if name.startswith(resource_type + "/")]
+
+    def one(self, resource_type: str) -> Resource:
+        found = self.of(resource_type)
+        assert len(found) == 1, f"{len(found)} {resource_type}"
+        return found[0]
+
+    def apply(self, conversion: Conversion) -> list[str]:
+        """Apply a Bundle as a server does; the references that were created or got a new version."""
+        entries = [(self._target(entry), entry) for entry in conversion.bundle["entry"]]
+        names = {entry["fullUrl"]: name for name, entry in entries}
+        written = []
+        for name, entry in entries:
+            request = entry["request"]
+            stored = self.resources.get(name)
+            if stored is not None and "ifNoneExist" in request:
+                continue
+            if "ifMatch" in request:
+                assert stored is not None
+                assert request["ifMatch"] == f'W/"{stored["meta"]["versionId"]}"'
+            document = parse(dumps(self._linked(entry["resource"], names)))
+            if stored is None or self._bare(stored) != self._bare(document):
+                self._store(name, document)
+                written.append(name)
+        return written
+
+    def _store(self, name: str, document: Resource) -> None:
+        versions = self.versions.setdefault(name, [])
+        meta = {**document.get("meta", {}), "versionId": str(len(versions) + 1), "lastUpdated": "2026-01-01T00:00:00Z"}
+        self.resources[name] = {**document, "id": name.split("/")[1], "meta": meta}
+        versions.append(self.resources[name])
+
+    def _target(self, entry: dict[str, Any]) -> str:
+        request, resource = entry["request"], entry["resource"]
+        path, _, query = request["url"].partition("?")
+        if "/" in path:
+            return str(path)
+        query = request.get("ifNoneExist", query)
+        if query:
+            system, _, value = unquote(query.removeprefix("identifier=")).replace("\\", "").partition("|")
+            matches = self.current([Key(path, system, value)]).get(Key(path, system, value), [])
+            assert len(matches) < 2
+            if matches:
+                return f"{path}/{matches[0]['id']}"
+        return f"{resource['resourceType']}/{len(self.versions) + 1}-{entry['fullUrl'][9:17]}"
+
+    def _linked(self, value: Any, names: dict[str, str]) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: names[part] if name == "reference" and part in names else self._linked(part, names)
+                for name, part in value.items()
+            }
+        return [self._linked(part, names) for part in value] if isinstance(value, list) else value
+
+    @staticmethod
+    def _bare(resource: Resource) -> bytes:
+        meta = {name: part for name, part in resource.get("meta", {}).items() if name not in ("versionId", "lastUpdated")}
+        rest = {name: part for name, part in sorted(resource.items()) if name not in ("id", "meta")}
+        return dumps({**rest, "meta": meta})
