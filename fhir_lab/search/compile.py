@@ -5,6 +5,8 @@ row, any other a test on index rows. https://hl7.org/fhir/R4/search.html
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_, select
 
@@ -13,6 +15,7 @@ from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, 
 from fhir_lab.search.kinds import date
 from fhir_lab.search.kinds.composite import CompositeValue, Part
 from fhir_lab.search.kinds.reference import ReferenceValue
+from fhir_lab.search.kinds.token import TokenValue
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.rows import (
     FEW,
@@ -82,8 +85,7 @@ class Compiler:
         if column is not None and not isinstance(column, ReferenceColumn):
             test = column_test(column, values, self._unit.services.settings.zone)
             return Rows(LAB_TABLES[parameter.type], test, rank(parameter, "", values) + 1)
-        test = index_test(parameter, parameter.kind, values, {})
-        return Rows(index_table(parameter), test, rank(parameter, condition.modifier, values))
+        return _indexed(parameter, condition.modifier, values)
 
     def _reference(self, parameter: SearchParameter, column: LabColumn | None, values: Sequence[ReferenceValue]) -> Set:
         found = self._targets(parameter, values)
@@ -132,6 +134,18 @@ class Compiler:
             for value, targets in self._targets(part.parameter, [part.value]).items():
                 pks[value] = [pk for _, pk in targets]
         return pks
+
+
+def _indexed(parameter: SearchParameter, modifier: str, values: Sequence[Any]) -> Rows:
+    size = rank(parameter, modifier, values)
+    of_system = None
+    if parameter.kind == "token" and size > FEW and len(values) == 1 and values[0].system is None:
+        of_system = partial(_of_system, parameter, values[0])
+    return Rows(index_table(parameter), index_test(parameter, parameter.kind, values, {}), size, of_system=of_system)
+
+
+def _of_system(parameter: SearchParameter, value: TokenValue, system: str) -> Rows:
+    return _indexed(parameter, "", [TokenValue(system, value.code)])
 
 
 def _together(value: CompositeValue, position: int, row: FromClause, pks: Pks) -> ColumnElement[bool]:

@@ -52,23 +52,23 @@ class Plan:
 
     def _lead(self, parts: list[Set]) -> tuple[FromClause, ColumnElement[int]]:
         """Take from `parts` the set that leads: its table and the column of the pk."""
-        leader, patients = _leader(parts)
-        parts.remove(leader)
-        if not isinstance(leader, Rows):
-            found = keys(leader, self._type).subquery()
+        leading, patients = leader(parts)
+        parts.remove(leading)
+        if not isinstance(leading, Rows):
+            found = keys(leading, self._type).subquery()
             return found, found.c.pk
-        alias = leader.table.alias()
-        self.where.append(leader.test(alias))
-        if leader.alive and leader.table in ONE_ROW:
-            self._joined[leader.table] = alias
+        alias = leading.table.alias()
+        self.where.append(leading.test(alias))
+        if leading.alive and leading.table in ONE_ROW:
+            self._joined[leading.table] = alias
         else:
             self.distinct = True
-        if _in_coding_table(leader):
+        if _in_coding_table(leading):
             self.coding = alias
         if patients is not None:
             parts.remove(patients)
             self.where.append(alias.c.patient_pk.in_(patients.patients))
-        return alias, alias.c[leader.key]
+        return alias, alias.c[leading.key]
 
 
 def keys(found: Set, resource_type: str) -> Select[Any]:
@@ -111,10 +111,13 @@ def _rank(found: Set) -> int | None:
     return max(known) if known and len(known) == len(ranks) else None
 
 
-def _leader(parts: Sequence[Set]) -> tuple[Set, Rows | None]:
-    """The set that leads, and the condition on the patient that it takes over, if it can."""
+def leader(parts: Sequence[Set]) -> tuple[Set, Rows | None]:
+    """The set that leads, and the condition on the patient that it takes over, if it can.
+
+    Where none of the sets can lead, all resources that are alive do.
+    """
     ranked = [(rank, position) for position, part in enumerate(parts) if (rank := _rank(part)) is not None]
-    best = parts[min(ranked)[1]]
+    best = parts[min(ranked)[1]] if ranked else NOTHING
     patients = next((part for part in parts if isinstance(part, Rows) and part.patients), None)
     if patients is not None and (best is patients or _in_coding_table(best)):
         codings = [parts[position] for _, position in sorted(ranked) if _in_coding_table(parts[position])]

@@ -15,6 +15,7 @@ from fhir_lab.search.access import Reaches
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.explain import explain
 from fhir_lab.search.include import included
+from fhir_lab.search.narrow import narrowed
 from fhir_lab.search.paging import Position, link, seal, unseal
 from fhir_lab.search.parse import Parameters, parse
 from fhir_lab.search.plan import Plan
@@ -24,6 +25,8 @@ from fhir_lab.search.tree import Query
 from fhir_lab.storage.repository import COLUMNS, Version, version_of
 from fhir_lab.storage.tables import resource
 from fhir_lab.storage.unit import Unit
+
+ANEW = {"plan_anew": True}  # see `storage.database`
 
 
 @dataclass(slots=True)
@@ -84,12 +87,13 @@ def _sets(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
 
 
 def _fill(unit: Unit, query: Query, sets: Sequence[Set], page: SearchPage) -> None:
+    sets = narrowed(unit, sets)
     plan = Plan(query.type, sets)
     ordered = order(plan, query.sort)
     position = unseal(unit, query, len(ordered))
     backwards = position is not None and position.backwards
     statement = _statement(plan, ordered, position, query.count + 1)
-    rows = unit.connection.execute(statement).all()
+    rows = unit.connection.execute(statement, execution_options=ANEW).all()
     if query.explain:
         page.outcomes.append(explain(unit.connection, statement))
     more = len(rows) > query.count
@@ -149,4 +153,5 @@ def _total(
 
 def _count(unit: Unit, query: Query, sets: Sequence[Set], limit: int | None = None) -> int:
     found = Plan(query.type, sets).select().limit(limit).subquery()
-    return unit.connection.execute(select(func.count()).select_from(found)).scalar_one()
+    counted = unit.connection.execute(select(func.count()).select_from(found), execution_options=ANEW)
+    return counted.scalar_one()

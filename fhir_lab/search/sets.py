@@ -21,6 +21,7 @@ class Rows:
     """The resources that the column `key` of the rows satisfying `test` names.
 
     `rank` says how few they are likely to be, 0 fewest. `patients`: the test is only that `patient_pk` is one of these.
+    `of_system`: the test is on one code of any system, and this gives the rows of one system.
     """
 
     table: Table
@@ -28,6 +29,7 @@ class Rows:
     rank: int
     key: str = "pk"
     patients: tuple[int, ...] = ()
+    of_system: "Callable[[str], Rows] | None" = None
 
     @property
     def alive(self) -> bool:
