@@ -38,23 +38,24 @@ def embedded(field: Composite, more: list[str], title: str) -> dict[str, Any] | 
     """
     written = "".join([field[5] or field[len(field)], *more])
     encoding = field[4].upper()
-    data = _text(written) if encoding == "A" else _bytes(written, encoding)
+    plain = encoding == "A" or (not encoding and content_type(field[2], field[3]).startswith("text/"))
+    data = _text(written) if plain else _bytes(written, encoding)
     if data is None:
         return None
     kind = next((kind for mark, kind in _MAGIC if data.startswith(mark)), "") or content_type(field[2], field[3])
     if not kind:
-        kind = "text/plain" if encoding == "A" else "application/octet-stream"
+        kind = "text/plain" if plain else "application/octet-stream"
     attachment: dict[str, Any] = {"contentType": kind, "data": base64.b64encode(data).decode(), "size": len(data)}
     return attachment | ({"title": title} if title else {})
 
 
 def pointer(field: Composite, title: str) -> dict[str, Any] | None:
     """An RP as Attachment; None when it points nowhere."""
-    if not field[1] or re.search(r"\s", field[1]):
+    if not field[1]:
         return None
     kind = content_type(field[3], field[4])
     attachment = {"contentType": kind} if kind else {}
-    return {**attachment, "url": field[1], **({"title": title} if title else {})}
+    return {**attachment, "url": re.sub(r"\s", "%20", field[1]), **({"title": title} if title else {})}
 
 
 def continues(field: Composite) -> bool:

@@ -19,7 +19,7 @@ from mappers.hl7v2.datatypes import (
     person_name,
 )
 from mappers.hl7v2.draft import Draft
-from mappers.hl7v2.identity import Key, Sender
+from mappers.hl7v2.identity import FACILITY, Key, Sender, universal
 
 Element = dict[str, Any]
 _URI_SYSTEM = "urn:ietf:rfc:3986"
@@ -65,12 +65,9 @@ def facility(authority: Composite, owner: Draft, context: Context) -> Element | 
     """A Reference to the Organization of an HD, as MSH-4 names the sending facility."""
     if not authority:
         return None
-    system = context.sender.system(authority, "facility")
+    uri = universal(authority[2], authority[3])
     name = authority[1] or authority[2]
-    if authority[2] and not system.startswith("urn:fhir-lab:"):
-        number = {"system": _URI_SYSTEM, "value": system}
-    else:
-        number = {"system": context.sender.own("facility"), "value": name}
+    number = {"system": _URI_SYSTEM, "value": uri} if uri else {"system": FACILITY, "value": name}
     key = Key("Organization", number["system"], number["value"])
     return owner.link(context.entity(key, lambda: {"identifier": [number], "name": name}), name)
 

@@ -1,9 +1,10 @@
 """Which identifier is it, and whose? Identifier systems, business keys and the URLs that entries of a Bundle go by.
 
 A number means something only together with who gave it. What the sender says wins: an ISO object identifier becomes
-`urn:oid:...`, a UUID `urn:uuid:...`, a DNS name `urn:dns:...`, a URI stays. What only has a local name or no authority
-at all belongs to the sender, `urn:fhir-lab:<sender>:<name>`: one MRN from two senders is two patients. The sender is
-MSH-4, else MSH-3. docs/hl7v2.md describes the scheme.
+`urn:oid:...`, a UUID `urn:uuid:...`, a DNS name `urn:dns:...`, a URI stays. An authority that only has a local name is
+that name in this installation, `urn:fhir-lab:namespace:<name>`. A number without any authority belongs to the sender,
+`urn:fhir-lab:sender:<sender>:<kind>`: one MRN from two senders is two patients. The sender is MSH-4, else MSH-3.
+docs/hl7v2.md describes the scheme.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ SCHEME = "urn:fhir-lab"
 REPORT = f"{SCHEME}:report"  # system of the business key of a DiagnosticReport
 RESULT = f"{SCHEME}:result"  # of an Observation
 ORDER = f"{SCHEME}:order"  # of a ServiceRequest
+FACILITY = f"{SCHEME}:facility"  # of an Organization that is known by a local name only
 SPECIMEN = f"{SCHEME}:specimen"  # of a Specimen that has no number of its own
 NPI = "http://hl7.org/fhir/sid/us-npi"
 
@@ -116,11 +118,11 @@ class Sender:
             return self.namespaces[namespace]
         if uri := universal(namespace, "ISO"):
             return uri
-        return self.own(namespace or kind.lower())
+        return f"{SCHEME}:namespace:{_quoted(namespace)}" if namespace else self.own(kind.lower())
 
     def own(self, *names: str) -> str:
         """A system of the sender's own."""
-        return ":".join((SCHEME, self.name, *map(_quoted, names)))
+        return ":".join((SCHEME, "sender", self.name, *map(_quoted, names)))
 
     def code_system(self, name: str) -> str:
         """The URI of a coding system by its name in table 0396, an OID or a URI; local names are the sender's."""

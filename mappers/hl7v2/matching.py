@@ -34,6 +34,8 @@ def match_patient(draft: Draft, stored: Stored) -> Reason | None:
         return None
     chosen = next(iter(found.values()))
     if len(survivors) == 1 and not _contradicts(chosen, draft, numbers):
+        if _somebody_else(draft.resource, chosen):
+            return _other_person(draft, next(iter(survivors)))
         draft.stored = chosen
         draft.instead = _survivor(chosen)
         return None
@@ -45,6 +47,29 @@ def match_patient(draft: Draft, stored: Stored) -> Reason | None:
         "numbers that all belong to one patient",
         f"These numbers belong to {' and '.join(sorted(survivors))}, or contradict a number stored there. Find out who "
         "it is, merge the patients or correct the numbers, and replay the message.",
+    )
+
+
+def _somebody_else(new: Resource, stored: Resource) -> bool:
+    """True when both family name and birth date differ: one may be corrected or change, both at once is an error."""
+    born, was_born = (resource.get("birthDate", "") for resource in (new, stored))
+    called, was_called = _families(new), _families(stored)
+    return bool(born and was_born and called and was_called) and born != was_born and not called & was_called
+
+
+def _families(resource: Resource) -> set[str]:
+    return {name["family"].casefold() for name in resource.get("name", []) if name.get("family")}
+
+
+def _other_person(draft: Draft, reference: str) -> Reason:
+    return Reason(
+        "patient-differs",
+        draft.position,
+        "PID-5",
+        f"{', '.join(sorted(_families(draft.resource)))}, born {draft.resource.get('birthDate')}",
+        f"the family name or the birth date that is stored for {draft.keys[0].value}",
+        f"Family name and birth date both differ from {reference}, which has this number. Find out whose results these "
+        "are; correct the number, or the stored patient, and replay the message.",
     )
 
 

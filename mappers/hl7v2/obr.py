@@ -194,6 +194,8 @@ def _report(panel: Panel, obr: Segment, status: str, subject: Subject, context: 
     issued = context.time(obr, 22)
     if issued and issued.exact:
         resource["issued"] = issued.text
+    elif obr.valued(22) and issued is None:
+        resource["_issued"] = absent()
     elif issued:
         context.warn(f"{obr.position} OBR-22: '{issued.text}' has no time of day, so the report has no time of issue.")
     resource |= compact(

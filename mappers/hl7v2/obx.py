@@ -56,12 +56,10 @@ def observation(result: Result, more: list[str], scope: Scope, context: Context)
     obx = result.obx
     if (broken := _broken(obx)) is not None:
         return broken
-    attachment = None
     kind = obx.code(2).upper()
-    if kind in ("ED", "RP") and obx.valued(5):
-        attachment = embedded(obx[5], more, obx[3][2]) if kind == "ED" else pointer(obx[5], obx[3][2])
-        if attachment is None:
-            return _unreadable(obx)
+    attachments = _attachments(obx, kind, more)
+    if None in attachments:
+        return _unreadable(obx)
     draft = Draft("Observation", [_key(obx, scope)], "replace", {"resourceType": "Observation"}, obx.position)
     resource = draft.resource
     status = _status(obx, scope, context)
@@ -84,13 +82,12 @@ def observation(result: Result, more: list[str], scope: Scope, context: Context)
     if performers := _performers(result, draft, context):
         resource["performer"] = performers
     extensions = _extensions(obx, analysed)
-    if attachment is not None:
-        extensions.append({"url": ATTACHMENT_EXTENSION, "valueAttachment": attachment})
-    else:
+    extensions += [{"url": ATTACHMENT_EXTENSION, "valueAttachment": attachment} for attachment in attachments]
+    if not attachments:
         _value(obx, kind, code, resource, context)
         extensions += resource.pop("extension", [])
-    if not any(name.startswith("value") or name == "component" for name in resource) and attachment is None:
-        _without_value(obx, draft, status)
+        if not any(name.startswith("value") or name == "component" for name in resource):
+            _without_value(obx, draft, status)
     _surroundings(result, draft, scope, context)
     if obx.code(11).upper() == "X":
         resource["_status"] = {"extension": [_alternate("X")]}
@@ -130,6 +127,14 @@ def _broken(obx: Segment) -> Reason | None:
             "Add the code of the test to OBX-3 and replay the message.",
         )
     return None
+
+
+def _attachments(obx: Segment, kind: str, more: list[str]) -> list[Element | None]:
+    """The documents of an ED or RP; None stands for one that cannot be read."""
+    title = obx[3][2]
+    if kind == "ED":
+        return [embedded(field, more if place == 0 else [], title) for place, field in enumerate(obx.repetitions(5))]
+    return [pointer(field, title) for field in obx.repetitions(5)] if kind == "RP" else []
 
 
 def _unreadable(obx: Segment) -> Reason:
@@ -216,7 +221,8 @@ def _value(obx: Segment, kind: str, code: Element, resource: Resource, context: 
         return
     read = VALUES.get(kind, unknown)
     if kind not in VALUES:
-        context.warn(f"{obx.position} OBX-2: '{kind}' is no known type of value; OBX-5 was kept as text.")
+        said = f"'{kind}' is no known type of value" if kind else "no type of value is given"
+        context.warn(f"{obx.position} OBX-2: {said}; OBX-5 was kept as text.")
         resource.update(compact(valueString=obx.text(5)))
     elif kind in LINES:
         resource.update(compact(valueString="\n".join(row.text for row in obx.lines(5)).strip("\n")))
@@ -228,8 +234,7 @@ def _value(obx: Segment, kind: str, code: Element, resource: Resource, context: 
 
 def _without_value(obx: Segment, draft: Draft, status: str) -> None:
     written = obx.code(11).upper()
-    if written == "U":
-        draft.keep_value = True
+    draft.keep_value = written in ("U", "D", "W")
     if status != "entered-in-error":
         reason = "not-asked" if written == "N" else _NOT_THERE.get(status, "unknown")
         draft.resource["dataAbsentReason"] = {"coding": [{"system": ABSENT, "code": reason}]}

@@ -7,7 +7,7 @@ from typing import Any
 
 from fhir_lab.ingest.hl7v2.message import Composite, Reason, Segment
 from fhir_lab.ingest.hl7v2.walk import Group
-from mappers.hl7v2.context import Context
+from mappers.hl7v2.context import Context, absent
 from mappers.hl7v2.datatypes import (
     address,
     compact,
@@ -192,6 +192,8 @@ def _extensions(pid: Segment) -> list[Element]:
 def _birth(pid: Segment, elements: Element, context: Context) -> None:
     birth = context.time(pid, 7)
     if birth is None:
+        if pid.valued(7):
+            elements["_birthDate"] = absent()
         return
     elements["birthDate"] = birth.date
     if birth.exact:

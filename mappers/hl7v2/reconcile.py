@@ -89,7 +89,8 @@ def _merged(draft: Draft, stored: Resource) -> Resource:
         made = {name: value for name, value in _bare(stored).items() if name not in draft.nulls}
         _drop_choices(made, draft.resource)
         extensions = _extensions(stored, draft.resource)
-        made |= {name: value for name, value in draft.resource.items() if name not in ("meta", "identifier")}
+        kept = ("meta", "identifier", *(["_birthDate"] if "birthDate" in made else []))
+        made |= {name: value for name, value in draft.resource.items() if name not in kept}
         if extensions:
             made["extension"] = extensions
     _meta(made, draft.resource, stored)
@@ -105,6 +106,7 @@ def _drop_choices(made: Resource, new: Resource) -> None:
             for name in pair:
                 made.pop(name, None)
     if "birthDate" in new:
+        made.pop("birthDate", None)
         made.pop("_birthDate", None)
 
 
@@ -128,9 +130,16 @@ def _replaced(draft: Draft, stored: Resource, context: Context) -> Resource:
         made = _bare(stored)
         _meta(made, {}, stored)
         new, old = draft.resource["status"], stored.get("status")
-        context.warn(f"{draft.position}: what is stored ({old}) is newer or more final than this ({new}) and stays.")
+        if new != old or not _same(_result(draft.resource), _result(stored)):
+            context.warn(
+                f"{draft.position}: what is stored ({old}) is newer or more final than this ({new}) and stays."
+            )
     _collect(made, draft, stored)
     return made
+
+
+def _result(resource: Resource) -> Resource:
+    return {name: value for name, value in resource.items() if name.startswith(_VALUES)}
 
 
 def _keep_value(made: Resource, stored: Resource) -> None:

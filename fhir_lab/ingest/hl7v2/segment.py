@@ -13,18 +13,22 @@ NULL = '""'  # "delete what you have", while an empty field says "no change"
 class Composite:
     """One repetition of a field, or one component that has subcomponents; counts from 1."""
 
-    __slots__ = ("_encoding", "_parts", "raw")
+    __slots__ = ("_encoding", "_parts", "_plain", "raw")
 
     def __init__(self, raw: str, encoding: Encoding, delimiter: str) -> None:
         self.raw = raw
         self._parts = raw.split(delimiter) if raw else []
         self._encoding = encoding
+        self._plain = not encoding.escape or encoding.escape not in raw
 
     def __getitem__(self, number: int) -> str:
         """A component as text without blanks around it; empty where there is none or it is null."""
         if number > len(self._parts):
             return ""
-        text = self._encoding.unescape(self._parts[number - 1]).strip()
+        text = self._parts[number - 1]
+        if not self._plain:
+            text = self._encoding.unescape(text)
+        text = text.strip()
         return "" if text == NULL else text
 
     def __bool__(self) -> bool:
@@ -52,8 +56,8 @@ class Segment:
     """One segment.
 
     `number` counts the segments of this name in the message from 1; `fields` are the fields as they are written, index
-    0 is the name; `shifted` is true when a broken line holds
-    delimiters, so that nobody can tell which field is which; `cut` when the message ends in the middle of it.
+    0 is the name; `shifted` is true when a broken line holds delimiters, so that nobody can tell which field is which;
+    `cut` when the message ends in the middle of it.
     """
 
     __slots__ = ("_encoding", "cut", "fields", "name", "number", "raw", "shifted")
