@@ -1,7 +1,6 @@
 """The command as a whole: what it lists, how fast it starts, how it tells what is wrong."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -35,10 +34,9 @@ def test_help_lists_each_command_and_each_explains_itself(command: str) -> None:
 
 def test_a_token_is_printed_within_a_second(folder: Path) -> None:
     run("fhir-lab", "token", folder=folder)
-    started = time.perf_counter()
     done = run("fhir-lab", "token", folder=folder)
-    assert time.perf_counter() - started < 1.5
     assert done.code == 0
+    assert done.seconds < 1
 
 
 @pytest.mark.parametrize("command", [["messages"], ["user", "list"], ["reindex"], ["serve"], ["watch"], ["load", "."]])

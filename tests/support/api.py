@@ -1,12 +1,12 @@
 """A FHIR client for tests: the app over ASGI, with a token whose scopes the test chooses."""
 
+import asyncio
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
 from fhir_lab.app import create_app
-from fhir_lab.http.fhir import FhirRoute
 from fhir_lab.security.tokens import issue
 from fhir_lab.services import Services
 from tests.support.asgi import call
@@ -53,9 +53,12 @@ class Api:
 
     def close(self) -> None:
         """End the app's threads."""
-        for route in self.app.router.routes:
-            if isinstance(route, FhirRoute):
-                route.close()
+
+        async def end() -> None:
+            async with self.app.router.lifespan_context(self.app):
+                pass
+
+        asyncio.run(end())
 
 
 def patient(patient_id: str = "", **more: Any) -> Json:

@@ -82,7 +82,9 @@ class Page:
         if method == "Runtime.exceptionThrown":
             self.complaints.append(str(details["exceptionDetails"]))
         elif method == "Runtime.consoleAPICalled" and details["type"] in ("error", "warning"):
-            self.complaints.append(str([argument.get("value") for argument in details["args"]]))
+            self.complaints.append(
+                str([argument.get("value", argument.get("description")) for argument in details["args"]])
+            )
         elif method == "Log.entryAdded" and details["entry"]["level"] in ("error", "warning"):
             self.complaints.append(details["entry"]["text"])
         elif method == "Audits.issueAdded" and "Security" in details["issue"]["code"]:
