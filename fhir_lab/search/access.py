@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement
 
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, Forbidden
+from fhir_lab.search.aliases import restart
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.kinds.reference import ReferenceValue
 from fhir_lab.search.kinds.token import TokenValue
@@ -92,6 +93,7 @@ def access_condition(
 
     Raises `Forbidden` when the caller's scopes don't reach any resource of the type.
     """
+    restart()
     found = Reaches(unit).allowed(resource_type, permission)
     return None if found is None else holds(found, pk_column)
 

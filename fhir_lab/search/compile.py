@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_, select
+from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_
 
 from fhir_lab.search import chain
+from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn
 from fhir_lab.search.kinds import date
 from fhir_lab.search.kinds.composite import CompositeValue, Part
@@ -30,6 +31,7 @@ from fhir_lab.search.rows import (
     value_test,
 )
 from fhir_lab.search.sets import EVERYTHING, NOTHING, Rows, Set, Test, Without, live, union_of
+from fhir_lab.search.targets import named
 from fhir_lab.search.tree import Chain, Condition, Criterion, Missing
 from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, resource
 from fhir_lab.storage.unit import Unit
@@ -107,10 +109,7 @@ class Compiler:
         local = {value: ((value.type,) if value.type else parameter.targets, value.id) for value in values if value.id}
         unknown = {key for key in local.values() if key not in self._found}
         if unknown:
-            tests = [_named(types or self._registry.types, resource_id) for types, resource_id in unknown]
-            rows = self._unit.connection.execute(
-                select(resource.c.type, resource.c.id, resource.c.pk).where(or_(*tests))
-            ).all()
+            rows = named(self._unit, [(types or self._registry.types, resource_id) for types, resource_id in unknown])
             for types, resource_id in unknown:
                 self._found[types, resource_id] = tuple(
                     (name, pk) for name, found, pk in rows if found == resource_id and (not types or name in types)
@@ -158,7 +157,7 @@ def _together(value: CompositeValue, position: int, row: FromClause, pks: Pks) -
 
 
 def _beside(part: Part, row: FromClause, pks: Pks, any_group: bool) -> ColumnElement[bool]:
-    beside = index_table(part.parameter).alias()
+    beside = fresh(index_table(part.parameter))
     same = [beside.c.pk == row.c.pk, beside.c.param == part.parameter.id]
     if not any_group:
         same.append(beside.c.grp == row.c.grp)
@@ -168,10 +167,6 @@ def _beside(part: Part, row: FromClause, pks: Pks, any_group: bool) -> ColumnEle
 def _by_column(resource_type: str, name: str, pks: tuple[int, ...]) -> Rows:
     patients = pks if name == "patient_pk" else ()
     return Rows(LAB_TABLES[resource_type], lambda row: row.c[name].in_(pks), FEW, patients=patients)
-
-
-def _named(types: Sequence[str], resource_id: str) -> ColumnElement[bool]:
-    return and_(resource.c.type.in_(types), resource.c.id == resource_id)
 
 
 def _of_resource(resource_type: str, test: Test, size: int) -> Rows:

@@ -11,6 +11,7 @@ from sqlalchemy import CompoundSelect, Select, Table, select, union
 
 from fhir_lab.outcomes import Issue
 from fhir_lab.search.access import Reaches
+from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, ReferenceColumn
 from fhir_lab.search.registry import Registry, SearchParameter
 from fhir_lab.search.sets import holds
@@ -96,12 +97,12 @@ def _columns(parameters: Iterable[SearchParameter], target: str) -> set[tuple[Ta
 def _referred(registry: Registry, include: Include, pks: Sequence[int]) -> Iterator[Keys]:
     parameters = _parameters(registry, include)
     ids = [parameter.id for parameter in parameters]
-    rows = idx_reference.alias()
+    rows = fresh(idx_reference)
     from_these = select(rows.c.target_pk.label("pk")).where(rows.c.pk.in_(pks), rows.c.param.in_(ids))
     local = from_these.where(rows.c.target_pk.is_not(None))
     yield local.where(rows.c.target_type == include.target) if include.target else local
     for table, name in _columns(parameters, include.target):
-        row = table.alias()
+        row = fresh(table)
         yield select(row.c[name].label("pk")).where(row.c.pk.in_(pks), row.c[name].is_not(None))
     yield from _by_url(registry, parameters, include.target, pks)
 
@@ -115,7 +116,7 @@ def _by_url(
     urls = [found.id for name in targets if (found := registry.get(name, "url")) is not None and found.kind == "uri"]
     if not urls:
         return
-    rows, uris = idx_reference.alias(), idx_uri.alias()
+    rows, uris = fresh(idx_reference), fresh(idx_uri)
     yield (
         select(uris.c.pk.label("pk"))
         .join_from(rows, uris, uris.c.value == rows.c.url)
@@ -125,13 +126,13 @@ def _by_url(
 
 def _referring(registry: Registry, include: Include, pks: Sequence[int]) -> Iterator[Keys]:
     parameters = _parameters(registry, include)
-    rows = idx_reference.alias()
+    rows = fresh(idx_reference)
     to_these = select(rows.c.pk.label("pk")).where(rows.c.target_pk.in_(pks))
     if include.source != "*":
         to_these = to_these.where(rows.c.param.in_([parameter.id for parameter in parameters]))
     yield to_these
     for table, name in _columns(parameters, ""):
-        row = table.alias()
+        row = fresh(table)
         yield select(row.c.pk.label("pk")).where(row.c[name].in_(pks))
 
 

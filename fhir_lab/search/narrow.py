@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from fhir_lab.search.aliases import fresh
 from fhir_lab.search.plan import leader
 from fhir_lab.search.sets import NOTHING, Rows, Set
 from fhir_lab.storage.unit import Unit
@@ -18,7 +19,7 @@ def narrowed(unit: Unit, sets: Sequence[Set]) -> list[Set]:
     leading, patients = leader(sets)
     if patients is not None or not isinstance(leading, Rows) or leading.of_system is None:
         return list(sets)
-    row = leading.table.alias()
+    row = fresh(leading.table)
     systems = select(row.c.system).where(leading.test(row)).limit(1)
     first = systems.order_by(row.c.system).scalar_subquery()
     last = systems.order_by(row.c.system.desc()).scalar_subquery()

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, Table, false, select, union
 
+from fhir_lab.search.aliases import fresh
 from fhir_lab.search.sets import EVERYTHING, NOTHING, ONE_ROW, Intersection, Rows, Set, Union, Without, holds, live
 from fhir_lab.storage.tables import CODING_TABLES, resource
 
@@ -41,7 +42,7 @@ class Plan:
         """The resource's own row in `resource` or in its lab table, joined when first asked for."""
         alias = self._joined.get(table)
         if alias is None:
-            alias = self._joined[table] = table.alias()
+            alias = self._joined[table] = fresh(table)
             self.source = self.source.join(alias, alias.c.pk == self.pk)
         return alias
 
@@ -57,7 +58,7 @@ class Plan:
         if not isinstance(leading, Rows):
             found = keys(leading, self._type).subquery()
             return found, found.c.pk
-        alias = leading.table.alias()
+        alias = fresh(leading.table)
         self.where.append(leading.test(alias))
         if leading.alive and leading.table in ONE_ROW:
             self._joined[leading.table] = alias
@@ -74,7 +75,7 @@ class Plan:
 def keys(found: Set, resource_type: str) -> Select[Any]:
     """A SELECT of the `pk` of every resource of the type in the set."""
     if isinstance(found, Rows) and found.alive:
-        alias = found.table.alias()
+        alias = fresh(found.table)
         return select(alias.c.pk.label("pk")).where(found.test(alias))
     if isinstance(found, Union) and found.sets:
         each = union(*(keys(part, resource_type) for part in found.sets)).subquery()

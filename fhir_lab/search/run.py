@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import Row, Select, asc, desc, func, select
+from sqlalchemy import ColumnClause, Row, Select, asc, desc, func, literal_column, select
 
 from fhir_lab.outcomes import BadRequest, Issue
 from fhir_lab.search.access import Reaches
+from fhir_lab.search.aliases import restart
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.explain import explain
 from fhir_lab.search.include import included
@@ -81,6 +82,7 @@ def matching(unit: Unit, resource_type: str, query: str, limit: int = 2) -> list
 
 
 def _sets(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
+    restart()
     allowed = reaches.allowed(query.type, "s")
     sets = Compiler(unit, reaches.readable).sets(query.type, query.criteria)
     return sets if allowed is None else [*sets, allowed]
@@ -126,10 +128,10 @@ def _statement(plan: Plan, ordered: Sequence[Ordered], position: Position | None
     directions = [desc if item.descending is not backwards else asc for item in ordered]
     by_name: list[Any] = [direction(name) for direction, name in zip(directions, names, strict=True)]
     found = keys.order_by(*by_name).limit(limit).subquery("found")
-    values = [found.c[name] for name in names]
+    values: list[ColumnClause[Any]] = [literal_column(f"found.{name}") for name in names]
     return (
-        select(*COLUMNS, *(value.label(f"s{n}") for n, value in enumerate(values)))
-        .join_from(found, resource, resource.c.pk == found.c.pk)
+        select(*COLUMNS, *values)
+        .join_from(found, resource, resource.c.pk == values[-1])
         .order_by(*(direction(value) for direction, value in zip(directions, values, strict=True)))
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, false, or_
 
+from fhir_lab.search.aliases import fresh
 from fhir_lab.storage.tables import LAB_TABLES, resource
 
 Test = Callable[[FromClause], ColumnElement[bool]]
@@ -66,7 +67,7 @@ NOTHING: Set = Union(())
 def holds(found: Set, pk: ColumnElement[int]) -> ColumnElement[bool]:
     """The condition that the resource `pk` is in the set."""
     if isinstance(found, Rows):
-        alias = found.table.alias()
+        alias = fresh(found.table)
         return exists().where(alias.c[found.key] == pk, found.test(alias))
     if isinstance(found, Without):
         return ~holds(found.excluded, pk)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, or_, select, tuple_
 
+from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn, TokenColumn
 from fhir_lab.search.plan import Plan
 from fhir_lab.search.registry import SearchParameter
@@ -95,7 +96,7 @@ def _of_column(plan: Plan, resource_type: str, column: LabColumn) -> ColumnEleme
 def _of_index(plan: Plan, key: SortKey) -> ColumnElement[Any]:
     parameter = key.parameter
     name, lowest = VALUES[parameter.kind]
-    rows = index_table(parameter).alias()
+    rows = fresh(index_table(parameter))
     value = ByCodePoint(rows.c[name]) if lowest == "" else rows.c[name]
     first = func.max(value) if key.descending else func.min(value)
     found = select(first).where(rows.c.pk == plan.pk, rows.c.param == parameter.id).scalar_subquery()
@@ -105,13 +106,13 @@ def _of_index(plan: Plan, key: SortKey) -> ColumnElement[Any]:
 
 def _reference(plan: Plan, parameter: SearchParameter) -> ColumnElement[Any]:
     """`Type/id` of a local target, the URL of another."""
-    rows, target = idx_reference.alias(), resource.alias()
+    rows, target = fresh(idx_reference), fresh(resource)
     name = func.coalesce(target.c.type + "/" + target.c.id, rows.c.url)
     found = select(func.min(ByCodePoint(name))).select_from(rows.outerjoin(target, target.c.pk == rows.c.target_pk))
     values: list[Any] = [found.where(rows.c.pk == plan.pk, rows.c.param == parameter.id).scalar_subquery(), ""]
     column = ANSWERED.get((parameter.type, parameter.code))
     if isinstance(column, ReferenceColumn):
-        held = resource.alias()
+        held = fresh(resource)
         row = plan.row(LAB_TABLES[parameter.type])
         own = select(held.c.type + "/" + held.c.id).where(held.c.pk == row.c[column.column.name])
         values.insert(0, own.scalar_subquery())
