@@ -17,22 +17,25 @@ class BeatingScheduler(Scheduler):
     def tick(self, *arguments: object, **named: object) -> float:
         """Send what is due; returns the seconds until the next round."""
         pause: float = super().tick(*arguments, **named)
-        heartbeat(Settings(), Process.beat).touch()
+        beat(Settings(), Process.beat)
         return pause
 
 
 class BeatingWatcher(Watcher):
     """The watcher, with a heartbeat: silent when it cannot do its work."""
 
-    def __init__(self, services: Services) -> None:
-        super().__init__(services)
-        self._heartbeat = heartbeat(services.settings, Process.watch)
-
     def poll(self) -> int:
         """Look once at every file; returns how many were journaled."""
         taken = super().poll()
-        self._heartbeat.touch()
+        beat(self._services.settings, Process.watch)
         return taken
+
+
+def beat(settings: Settings, process: Process) -> None:
+    """Leave the sign of life that `alive` looks for."""
+    file = heartbeat(settings, process)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
 
 
 def watch_with_heartbeat(services: Services) -> None:

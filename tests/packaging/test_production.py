@@ -1,6 +1,7 @@
 """The processes of docker-compose.yml, started with the very commands it names, on real PostgreSQL and Redis."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ class Installation:
     folder: Path
     settings: dict[str, str]
     url: str
+    processes: dict[str, subprocess.Popen[bytes]]
 
     def healthy(self, service: str) -> bool:
         """What the container's health check says."""
+        assert self.processes[service].poll() is None, (self.folder / f"{service}.log").read_text()[-2000:]
         check = SERVICES[service]["healthcheck"]["test"][1:]
         port = ["--port", self.url.rpartition(":")[2]] if service == "api" else []
         return run(*check, *port, folder=self.folder, settings=self.settings).code == 0
@@ -49,12 +52,13 @@ def installation(tmp_path: Path, bare_postgres_url: str, redis_url: str) -> Iter
         "FHIR_LAB_INBOX": str(tmp_path / "exchange" / "inbox"),
     }
     assert set(settings) == named
-    found = Installation(tmp_path, settings, url)
+    found = Installation(tmp_path, settings, url, {})
     with ExitStack() as stack:
         for service in ("api", "worker", "beat", "watcher"):
             extra = ["--port", str(port)] if service == "api" else []
             command = [*SERVICES[service]["command"], *extra]
-            stack.enter_context(running(*command, folder=tmp_path, settings=settings, name=service))
+            process = stack.enter_context(running(*command, folder=tmp_path, settings=settings, name=service))
+            found.processes[service] = process
             if service == "api":
                 until(lambda: _answers(f"{url}/readyz"), "the API's readiness")
         yield found
