@@ -72,12 +72,17 @@ def _transport(broker_url: str) -> dict[str, Any]:
 
 
 class Queue:
-    """The one who sends tasks. Nothing here raises: a broker that does not answer is logged."""
+    """The one who sends tasks. Nothing here raises: a broker that does not answer is logged.
 
-    def __init__(self, app: Celery) -> None:
+    `listening` is False while nobody can get what is sent: on the in-memory broker before its worker has started.
+    """
+
+    def __init__(self, app: Celery, listening: bool) -> None:
         self.app = app
+        self.listening = listening
         self._silent_until = 0.0
         self._changed = threading.Event()
+        self._closed = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -95,22 +100,34 @@ class Queue:
 
     def match(self) -> None:
         """Let a worker match the changes just committed. Returns at once: a thread sends, for many calls together."""
+        if not self.listening:
+            return
         self._changed.set()
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(target=self._match_loop, name="fhir-lab-match", daemon=True)
-                    self._thread.start()
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._match_loop, name="fhir-lab-match", daemon=True)
+                self._thread.start()
+
+    def open(self) -> None:
+        """Begin to send: the worker of the in-memory broker has started."""
+        self.listening, self._closed = True, False
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self.listening, self._closed = False, True
+        self._changed.set()
 
     def _match_loop(self) -> None:
         while True:
             self._changed.wait()
+            if self._closed:
+                return
             self._changed.clear()
             self._send(MATCH, expires=60)
             time.sleep(MATCH_PAUSE)
 
     def _send(self, task: str, *arguments: Any, expires: float | None = None) -> bool:
-        if time.monotonic() < self._silent_until:
+        if not self.listening or time.monotonic() < self._silent_until:
             return False
         try:
             self.app.send_task(task, arguments, expires=expires)

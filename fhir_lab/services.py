@@ -68,7 +68,7 @@ class Services:
         """How workers are told that there is something to do."""
         from fhir_lab.queue import Queue, celery_app
 
-        return Queue(celery_app(self.settings))
+        return Queue(celery_app(self.settings), listening=not self.settings.embedded)
 
     @cached_property
     def keys(self) -> "KeyRing":
@@ -86,5 +86,7 @@ class Services:
 
     def close(self) -> None:
         """Give back what the parts hold open."""
+        if "queue" in self.__dict__:
+            self.queue.close()
         if "database" in self.__dict__:
             self.database.dispose()

@@ -139,6 +139,7 @@ class Embedded:
             listening = threading.Event()
             self._run("worker", _work, app, queue, listening)
             listening.wait(10)
+        services.queue.open()
         self._run("sweeper", self._sweep)
         if self._watcher is not None:
             self._run("watcher", self._watcher.run, self._stopping)
@@ -146,6 +147,7 @@ class Embedded:
     def stop(self) -> None:
         """Stop after the tasks at hand; what is left waits in the database."""
         self._stopping.set()
+        self._services.queue.close()
         app = self._services.queue.app
         for queue in app.conf.task_queues:
             app.send_task(END, queue=queue)

@@ -15,6 +15,17 @@ Resolver = Callable[[str, int], list[str]]
 
 PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
+# What the registries set apart, so that the answer does not depend on the version of Python.
+# https://www.iana.org/assignments/iana-ipv4-special-registry https://www.iana.org/assignments/iana-ipv6-special-registry
+_SPECIAL = [
+    ip_network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
+        *("192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+        *("224.0.0.0/4", "240.0.0.0/4", "2001::/23", "2001:db8::/32", "3fff::/20"),
+    )
+]
+_UNICAST6 = IPv6Network("2000::/3")
 
 
 class RefusedError(Exception):
@@ -107,13 +118,19 @@ def _check_address(parts: SplitResult, address: Address, allow: Iterable[str]) -
     meant = _embedded(address)
     if _named(parts.hostname or "", allow) or _within(meant, allow):
         return
-    if not meant.is_global or meant.is_multicast or meant.is_reserved:
+    if not _public(meant):
         raise RefusedError(
             f"The host '{parts.hostname}' has the address {address}, which is not on the public internet. "
             "The operator can allow it with FHIR_LAB_OUTBOUND_ALLOW."
         )
     if parts.scheme != "https":
         raise _plain(parts)
+
+
+def _public(address: Address) -> bool:
+    if isinstance(address, IPv6Address) and address not in _UNICAST6:
+        return False
+    return not any(address.version == network.version and address in network for network in _SPECIAL)
 
 
 def _plain(parts: SplitResult) -> RefusedError:
@@ -124,15 +141,13 @@ def _plain(parts: SplitResult) -> RefusedError:
 
 
 def _embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one carries (mapped, 6to4, Teredo, NAT64), else the address itself."""
+    """The IPv4 address that an IPv6 one carries (mapped, 6to4, NAT64), else the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address

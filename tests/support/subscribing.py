@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from sqlalchemy import select
+
 from fhir_lab.documents import parse
 from fhir_lab.security.access import Caller, system
 from fhir_lab.security.scopes import parse_scopes
@@ -91,8 +93,6 @@ def run(services: Services) -> None:
 
 def queued(services: Services, *columns: str) -> list[tuple[Any, ...]]:
     """These columns of every notification, by subscription and number."""
-    from sqlalchemy import select
-
     table = notification.c
     query = select(*(table[name] for name in columns)).order_by(table.subscription_pk, table.number)
     with services.database.read() as connection:
