@@ -63,13 +63,12 @@ def compile(
     value: DateValue, low: ColumnElement[int], high: ColumnElement[int], key: ColumnElement[int]
 ) -> ColumnElement[bool]:
     """The condition on a range [low, high). `key` is an indexed column equal to `low` wherever there is a range."""
-    below = key < value.low if key is low else and_(key < value.low, low < value.low)
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
         "eq": lambda: and_(key >= value.low, key < value.high, high <= value.high),
         "ne": lambda: or_(low < value.low, high > value.high),
         "gt": lambda: high > value.high,
         "ge": lambda: and_(high > value.low, or_(low >= value.low, high > value.high)),
-        "lt": lambda: below,
+        "lt": lambda: key < value.low if key is low else and_(key < value.low, low < value.low),
         "le": lambda: and_(key < value.high, or_(low < value.low, high <= value.high)),
         "sa": lambda: key >= value.high,
         "eb": lambda: and_(key < value.low, high <= value.low),
@@ -84,19 +83,18 @@ def compile_days(
     """The same condition on the first and last day of a range that begins and ends at midnight in `zone`."""
     low_floor, low_ceiling = _days_around(value.low, zone)
     high_floor, high_ceiling = _days_around(value.high, zone)
-    starts_inside, ends_inside = first >= low_ceiling, last < high_floor
-    conditions: dict[str, ColumnElement[bool]] = {
-        "eq": and_(starts_inside, first < high_ceiling, ends_inside),
-        "ne": or_(first < low_ceiling, last >= high_floor),
-        "gt": last >= high_floor,
-        "ge": and_(last >= low_floor, or_(starts_inside, last >= high_floor)),
-        "lt": first < low_ceiling,
-        "le": and_(first < high_ceiling, or_(first < low_ceiling, ends_inside)),
-        "sa": first >= high_ceiling,
-        "eb": and_(first < low_ceiling, last < low_floor),
-        "ap": and_(first < high_ceiling, last >= low_floor),
+    conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
+        "eq": lambda: and_(first >= low_ceiling, first < high_ceiling, last < high_floor),
+        "ne": lambda: or_(first < low_ceiling, last >= high_floor),
+        "gt": lambda: last >= high_floor,
+        "ge": lambda: and_(last >= low_floor, or_(first >= low_ceiling, last >= high_floor)),
+        "lt": lambda: first < low_ceiling,
+        "le": lambda: and_(first < high_ceiling, or_(first < low_ceiling, last < high_floor)),
+        "sa": lambda: first >= high_ceiling,
+        "eb": lambda: and_(first < low_ceiling, last < low_floor),
+        "ap": lambda: and_(first < high_ceiling, last >= low_floor),
     }
-    return conditions[value.prefix]
+    return conditions[value.prefix]()
 
 
 def _days_around(micros: int, zone: ZoneInfo) -> tuple[date, date]:

@@ -60,17 +60,23 @@ def compile(
     `2.0` also equals a 2 written with less precision: R4 compares integers exactly.
     """
     exact, first, last = search.value, search.low, search.high
-    point = and_(low < value, value < high)
-    same = and_(value >= first, value <= last, or_(and_(low >= first, high <= last), and_(value == exact, point)))
+
+    def point() -> ColumnElement[bool]:
+        return and_(low < value, value < high)
+
+    def same() -> ColumnElement[bool]:
+        contained = and_(low >= first, high <= last)
+        return and_(value >= first, value <= last, or_(contained, and_(value == exact, point())))
+
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
-        "eq": lambda: same,
-        "ne": lambda: not_(same),
+        "eq": same,
+        "ne": lambda: not_(same()),
         "gt": lambda: value > exact,
         "ge": lambda: value >= exact,
         "lt": lambda: value < exact,
         "le": lambda: value <= exact,
-        "sa": lambda: and_(value > exact, or_(low > exact, point)),
-        "eb": lambda: and_(value < exact, or_(high < exact, point)),
+        "sa": lambda: and_(value > exact, or_(low > exact, point())),
+        "eb": lambda: and_(value < exact, or_(high < exact, point())),
         "ap": lambda: and_(low < last, high > first),
     }
     return conditions[search.prefix]()
