@@ -44,8 +44,12 @@ def demo(
     if configured.database_url:
         fail("The demo uses SQLite under var/: unset FHIR_LAB_DATABASE_URL, so that no sample data gets into yours.", 2)
     need_port(host, port)
-    changes = {"broker_url": "memory://", "password_grant": True, "public_url": _public_url(host, port)}
-    with services(**changes) as found:
+    with services(
+        broker_url="memory://",
+        public_url=_public_url(host, port),
+        password_grant=True,
+        outbound_allow=(*configured.outbound_allow, "127.0.0.1"),
+    ) as found:
         var = found.settings.var.resolve()
         var.mkdir(parents=True, exist_ok=True)
         with (var / "demo.log").open("a") as log:
