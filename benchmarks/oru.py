@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fhir_lab.services import Services
 
 LONGEST_WAIT_SECONDS = 20.0
+WARM_UP_MESSAGES = 3
 AUTHORITY = "LINDENHOF&2.999.4.1&ISO"
 _numbers = count(1)
 
@@ -64,12 +65,18 @@ def in_process(installation: Installation, observations: int, seconds: float) ->
         Settings(_env_file=None, database_url=installation.database, var=installation.folder / "var", log_level="ERROR")
     )
     measured = Measured(f"ORU, {observations} OBX, in process", 1, unit="messages")
+
+    def handle(raw: bytes) -> list[str | None]:
+        accepted = services.database.transact(partial(_accept, services, raw))
+        return [process(services, each) for each in accepted.ids]
+
+    for _ in range(WARM_UP_MESSAGES):
+        handle(message(observations)[1])
     started = time.perf_counter()
     while time.perf_counter() < started + seconds:
         _, raw = message(observations)
         asked = time.perf_counter()
-        accepted = services.database.transact(partial(_accept, services, raw))
-        states = [process(services, each) for each in accepted.ids]
+        states = handle(raw)
         measured.latencies["message"].append(time.perf_counter() - asked)
         measured.units += states.count("processed")
         if states != ["processed"]:
