@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo "$(PYTHON) cannot make environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@echo "Installing into .venv (once; a minute or two) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,flower]' --constraint constraints.txt
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,flower]' --constraint constraints.txt
 	@touch $@
 
 test: $(INSTALLED) ## run the whole suite on SQLite, PostgreSQL and Redis (options: ARGS="tests/search -x")
