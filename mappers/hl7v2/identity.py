@@ -33,6 +33,9 @@ _DNS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _TABLE = re.compile(r"HL7?(\d{4})", re.IGNORECASE)
 _LONGEST_KEY = 200
+# Kinds of table 0301: those with a syntax of their own, and those that only mean "local".
+_READ = ("ISO", "OID", "UUID", "GUID", "DNS", "URI", "URL", "")
+_LOCAL = ("L", "M", "N", "RANDOM")
 
 
 class Key(NamedTuple):
@@ -81,7 +84,7 @@ def universal(identifier: str, kind: str) -> str:
         return f"urn:dns:{identifier.lower()}"
     if kind in ("URI", "URL") and _URI.fullmatch(identifier):
         return identifier
-    if kind in ("ISO", "OID", "UUID", "GUID", "DNS", "URI", "URL", "") or not identifier:
+    if kind in _READ or kind in _LOCAL or not identifier:
         return ""
     return f"{SCHEME}:{quote(kind.lower(), safe='')}:{quote(identifier, safe='')}"
 
@@ -111,7 +114,7 @@ class Sender:
 
     def system(self, authority: Composite, kind: str) -> str:
         """The identifier system of an assigning authority (HD); `kind` tells numbers without one apart (`mr`)."""
-        namespace = authority[1]
+        namespace = authority[1] or authority[2]
         if uri := universal(authority[2], authority[3]):
             return uri
         if namespace in self.namespaces:

@@ -40,7 +40,11 @@ class Filed:
 
 @dataclass(slots=True)
 class Panel:
-    """One order, mapped. `results` are its Observations; `held` counts the OBX that `reasons` hold back."""
+    """One order, mapped.
+
+    `specimens` are those of `order.samples`, in the same order (or the one that OBR describes); `results` are its
+    Observations; `held` counts the OBX that `reasons` hold back.
+    """
 
     order: Order
     known: Numbers
@@ -51,10 +55,14 @@ class Panel:
     reasons: list[Reason] = field(default_factory=list)
     held: int = 0
 
+    def distinct_specimens(self) -> list[Draft]:
+        """The specimens, each once."""
+        return list({id(draft): draft for draft in self.specimens}.values())
+
     def drafts(self) -> list[Draft]:
         """Everything of this order that is stored under its own identity."""
         own = [draft for draft in (self.request, self.report) if draft is not None]
-        return [*own, *self.specimens, *(filed.draft for filed in self.results)]
+        return [*own, *self.distinct_specimens(), *(filed.draft for filed in self.results)]
 
 
 def panel(order: Order, subject: Subject, context: Context, fallback: str) -> Panel:
@@ -81,11 +89,10 @@ def _specimens(panel: Panel, subject: Subject, context: Context) -> None:
     found = [specimen(sample, order, parts, subject.patient, context) for sample in order.samples]
     if order.obr is not None and not found and (made := order_specimen(order.obr, parts, subject.patient, context)):
         found = [made]
-    for draft in found:
-        known = context.shared(draft)
-        if panel.request:
+    panel.specimens = [context.shared(draft) for draft in found]
+    if panel.request:
+        for known in panel.distinct_specimens():
             known.resource.setdefault("request", []).append(known.link(panel.request))
-        panel.specimens.append(known)
 
 
 def _refused(obr: Segment) -> Reason | None:
@@ -124,7 +131,7 @@ def _results(panel: Panel, subject: Subject, status: str, context: Context) -> N
     order, obr = panel.order, panel.order.obr
     issued = context.time(obr, 22) if obr else None
     effective = _effective(order, context)
-    scope = Scope(panel.known.parts, subject, panel.request, panel.specimens, effective, issued, status)
+    scope = Scope(panel.known.parts, subject, panel.request, panel.distinct_specimens(), effective, issued, status)
     if "_effectiveDateTime" in effective:
         scope.effective = {}
     _file(panel, order.results, scope, context)
@@ -201,7 +208,7 @@ def _report(panel: Panel, obr: Segment, status: str, subject: Subject, context: 
     resource |= compact(
         performer=_performers(panel, draft, context),
         resultsInterpreter=_interpreters(obr, draft, context),
-        specimen=[draft.link(found) for found in panel.specimens],
+        specimen=[draft.link(found) for found in panel.distinct_specimens()],
         result=_members(panel, draft),
         presentedForm=_documents(panel),
         extension=[

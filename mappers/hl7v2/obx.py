@@ -11,12 +11,13 @@ from fhir_lab.ingest.hl7v2.message import Composite, Reason, Segment
 from fhir_lab.ingest.hl7v2.walk import Result
 from mappers.hl7v2.attachments import ATTACHMENT_EXTENSION, embedded, pointer
 from mappers.hl7v2.context import ABSENT, Context, Subject, absent
-from mappers.hl7v2.datatypes import compact, concept, entity_identifier, table_concept
+from mappers.hl7v2.datatypes import code_text, compact, concept, entity_identifier, table_concept
 from mappers.hl7v2.draft import Draft
 from mappers.hl7v2.entities import coded_organization, device, organization, practitioner
 from mappers.hl7v2.identity import RESULT, Key, Sender, key
 from mappers.hl7v2.nte import annotations
 from mappers.hl7v2.ranges import reference_range
+from mappers.hl7v2.spm import specimen_number
 from mappers.hl7v2.tables import IDENTIFIER_TYPE, INTERPRETATION, INTERPRETATION_WORDS, RESULT_STATUS, TERMINOLOGY
 from mappers.hl7v2.times import Time
 from mappers.hl7v2.values import LINES, VALUES, Reading, number, sampled_data, unknown
@@ -54,7 +55,8 @@ class Scope:
 def observation(result: Result, more: list[str], scope: Scope, context: Context) -> Draft | Reason:
     """The Observation of an OBX, or why there is none. `more` are pieces of base64 that followed in other OBX."""
     obx = result.obx
-    if (broken := _broken(obx)) is not None:
+    code = concept(obx[3], context.sender)
+    if (broken := _broken(obx, code)) is not None:
         return broken
     kind = obx.code(2).upper()
     attachments = _attachments(obx, kind, more)
@@ -63,7 +65,6 @@ def observation(result: Result, more: list[str], scope: Scope, context: Context)
     draft = Draft("Observation", [_key(obx, scope)], "replace", {"resourceType": "Observation"}, obx.position)
     resource = draft.resource
     status = _status(obx, scope, context)
-    code = concept(obx[3], context.sender)
     # In the order of the R4 definition, as people read it.
     resource["identifier"] = _identifiers(obx, draft.keys[0], context)
     if scope.request:
@@ -97,7 +98,7 @@ def observation(result: Result, more: list[str], scope: Scope, context: Context)
     return draft
 
 
-def _broken(obx: Segment) -> Reason | None:
+def _broken(obx: Segment, code: Element) -> Reason | None:
     if obx.cut:
         return Reason(
             "truncated",
@@ -117,7 +118,7 @@ def _broken(obx: Segment) -> Reason | None:
             "A line break and field separators stand in the text, so nobody can tell which field is which; correct the "
             "text and replay the message.",
         )
-    if not obx[3]:
+    if not code:
         return Reason(
             "code-missing",
             obx.position,
@@ -180,7 +181,7 @@ def _status(obx: Segment, scope: Scope, context: Context) -> str:
 
 
 def _categories(obx: Segment) -> list[Element]:
-    kind = obx.code(29) if obx.raw_field(29) else ""
+    kind = code_text(obx.code(29)) if obx.raw_field(29) else ""
     return [_LABORATORY, {"coding": [{"system": f"{TERMINOLOGY}v2-0936", "code": kind}]}] if kind else [_LABORATORY]
 
 
@@ -268,12 +269,13 @@ def _range(obx: Segment, written: str, resource: Resource, context: Context) -> 
 
 def _specimen(obx: Segment, draft: Draft, scope: Scope, context: Context) -> Element | None:
     """OBX-33 tells which specimen; else the order's, if it has exactly one."""
-    if obx.raw_field(33):
-        pair = obx[33]
-        for half in (pair.sub(2), pair.sub(1)):
-            for specimen in scope.specimens:
-                if half[1] and half[1] == specimen.keys[0].value:
-                    return draft.link(specimen)
+    pair = obx[33]
+    for half, code in ((pair.sub(2), "FILL"), (pair.sub(1), "PLAC")):
+        if half[1]:
+            named = [specimen for specimen in scope.specimens if specimen.keys[0].value == half[1]]
+            if named:
+                return draft.link(named[0])
+            return {"type": "Specimen", "identifier": specimen_number(half, code, context)}
     return draft.link(scope.specimens[0]) if len(scope.specimens) == 1 else None
 
 
@@ -306,11 +308,11 @@ def _extensions(obx: Segment, analysed: Time | None) -> list[Element]:
         found.append({"url": ANALYSED, "valueDateTime": analysed.text})
     if obx.raw_field(4) and (group := _sub_id(obx[4])):
         found.append({"url": f"{_EXTENSION}observation-v2-subid", "extension": group})
-    if nature := obx.code(10) if obx.raw_field(10) else "":
+    if nature := code_text(obx.code(10)) if obx.raw_field(10) else "":
         coding = {"system": f"{TERMINOLOGY}v2-0080", "code": nature}
         url = f"{_EXTENSION}observation-nature-of-abnormal-test"
         found.append({"url": url, "valueCodeableConcept": {"coding": [coding]}})
-    if structure := obx.code(30) if obx.raw_field(30) else "":
+    if structure := code_text(obx.code(30)) if obx.raw_field(30) else "":
         url = f"{_EXTENSION}observation-structure-type"
         found.append({"url": url, "valueCodeableConcept": {"coding": [{"system": url, "code": structure}]}})
     return found

@@ -138,7 +138,7 @@ def _loose(case: _Case, context: Context, reasons: list[Reason]) -> None:
     scopes: dict[str, obx.Scope] = {}
     owner = case.subject.patient.keys[0]
     for result, more in joined(case.group.results):
-        drawn = result.obx.code(14)
+        drawn = result.obx.code(14) or result.obx.code(19) or context.sent
         if drawn not in scopes:
             parts = context.distinct((context.sender.name, f"patient {owner.value}@{owner.system}", drawn))
             scopes[drawn] = obx.Scope(parts, case.subject)
@@ -258,7 +258,10 @@ def _write(draft: Draft, context: Context, conversion: Conversion) -> bool:
 
 
 def _list_unmapped(message: Message, structure: Structure, cases: list[_Case], context: Context) -> None:
-    context.unmapped.extend(segment.position for segment in structure.unmapped)
+    for segment in structure.unmapped:
+        context.unmapped.append(segment.position)
+        if segment.name == "DSC" and segment.valued(1):
+            context.warn(f"{segment.position}: this message goes on in another one; each part is stored by itself.")
     for case in cases:
         visit = case.group.pv1
         if visit is not None and (case.subject is None or case.subject.encounter is None):

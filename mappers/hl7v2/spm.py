@@ -86,10 +86,11 @@ def _identifiers(spm: Segment, context: Context) -> list[Element]:
     """SPM-2: the filler's number first, because that is the laboratory's own."""
     pair = spm[2]
     numbers = ((pair.sub(2), "FILL"), (pair.sub(1), "PLAC"))
-    return [found for field, code in numbers if (found := _specimen_number(field, code, context))]
+    return [found for field, code in numbers if (found := specimen_number(field, code, context))]
 
 
-def _specimen_number(field: Composite, code: str, context: Context) -> Element:
+def specimen_number(field: Composite, code: str, context: Context) -> Element:
+    """Half of an EIP as the number of a specimen: PLAC is the placer's, FILL the laboratory's; {} where it is empty."""
     found = order_number(field, context.sender, code)
     if found and not (field[2] or field[3]):
         found["system"] = context.sender.own("specimen")
@@ -106,7 +107,7 @@ def _parents(spm: Segment, context: Context) -> list[Element]:
     """The specimens this one was taken from, by number: they may not be stored here."""
     found = []
     for field in spm.repetitions(3):
-        parent = _specimen_number(field.sub(2), "FILL", context) or _specimen_number(field.sub(1), "PLAC", context)
+        parent = specimen_number(field.sub(2), "FILL", context) or specimen_number(field.sub(1), "PLAC", context)
         if parent:
             found.append({"type": "Specimen", "identifier": parent})
     return found
