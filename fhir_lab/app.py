@@ -50,8 +50,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        fhir.close()
+        async with fhir.running():
+            yield
         if own:
             services.close()
 

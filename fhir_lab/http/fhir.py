@@ -1,11 +1,13 @@
 """The HTTP edge of the FHIR API: one ASGI route for everything at and below the base.
 
-It reads the body, does the work in a thread (the core is synchronous) and sends the answer. What goes wrong becomes an
-OperationOutcome. https://hl7.org/fhir/R4/http.html
+It reads the body, does the work in a thread (the core is synchronous; `storage.direct` is the exception, and says why)
+and sends the answer. What goes wrong becomes an OperationOutcome. https://hl7.org/fhir/R4/http.html
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
@@ -15,14 +17,16 @@ from fhir_lab.http.body import read_body
 from fhir_lab.http.incoming import Incoming, incoming_of, request_of
 from fhir_lab.http.render import Headers, rendered
 from fhir_lab.interactions.failure import refusal
-from fhir_lab.interactions.message import Response
-from fhir_lab.interactions.router import Router, perform
-from fhir_lab.outcomes import FhirError
+from fhir_lab.interactions.message import Request, Response
+from fhir_lab.interactions.read import read, shown
+from fhir_lab.interactions.router import Router, Target, check, perform
 from fhir_lab.services import Services
 from fhir_lab.settings import FHIR_PATH
+from fhir_lab.storage.direct import DirectReads
+from fhir_lab.storage.repository import living
 
 WELL_KNOWN = f"{FHIR_PATH}/.well-known/"  # https://www.rfc-editor.org/rfc/rfc8615
-WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+Answer = tuple[int, Headers, bytes]
 
 
 class FhirRoute(BaseRoute):
@@ -32,12 +36,22 @@ class FhirRoute(BaseRoute):
         self.path = FHIR_PATH
         self._services = services
         self._router = router
+        self._direct: DirectReads | None = None
         # One thread per pooled connection: more would only wait for one.
         self._threads = ThreadPoolExecutor(services.settings.database_pool, thread_name_prefix="fhir")
 
-    def close(self) -> None:
-        """End the threads once they are idle."""
-        self._threads.shutdown()
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Within this, on the event loop that serves, reads by id on PostgreSQL need no thread."""
+        if self._services.database.dialect == "postgresql":
+            self._direct = DirectReads(self._services.database, max(2, self._services.settings.database_pool // 2))
+        try:
+            yield
+        finally:
+            if self._direct is not None:
+                await self._direct.close()
+                self._direct = None
+            self._threads.shutdown()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Full for HTTP at and below the base, `.well-known` left to others; else none."""
@@ -50,35 +64,41 @@ class FhirRoute(BaseRoute):
         """Answer one request."""
         incoming = incoming_of(scope)
         try:
-            if incoming.method in WITH_BODY:
-                limit = self._services.settings.max_body_bytes
-                incoming.body = await read_body(receive, limit, incoming.headers.get("content-length", ""))
-        except FhirError as error:
+            status, headers, body = await self._answer(incoming, receive)
+        except Exception as error:
             status, headers, body = rendered(refusal(error, incoming.trace.request_id))
-        else:
-            answer = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, incoming)
-            status, headers, body = await answer
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if incoming.method == "HEAD" else body})
 
-    def _answer(self, incoming: Incoming) -> tuple[int, Headers, bytes]:
-        try:
-            if incoming.method == "OPTIONS":
-                return rendered(Response(204, headers={"Allow": self._router.methods(incoming.path)}))
-            return self._performed(incoming)
-        except Exception as error:
-            return rendered(refusal(error, incoming.trace.request_id))
-
-    def _performed(self, incoming: Incoming) -> tuple[int, Headers, bytes]:
-        trace = incoming.trace
-        trace.route = FHIR_PATH
+    async def _answer(self, incoming: Incoming, receive: Receive) -> Answer:
+        incoming.trace.route = FHIR_PATH
+        if incoming.method == "OPTIONS":
+            return rendered(Response(204, headers={"Allow": self._router.methods(incoming.path)}))
         target = self._router.find(incoming.method, incoming.path)
-        trace.interaction, trace.type, trace.route = (
-            target.interaction.name,
-            target.type,
-            FHIR_PATH + target.interaction.path,
-        )
+        interaction = target.interaction
+        incoming.trace.answers(interaction.name, target.type, FHIR_PATH + interaction.path)
+        if self._direct is not None and interaction.handler is read:
+            answer = await self._read(incoming, target, self._direct)
+            if answer is not None:
+                return answer
+        if interaction.content:
+            limit = self._services.settings.max_body_bytes
+            incoming.body = await read_body(receive, limit, incoming.headers.get("content-length", ""))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._perform, incoming, target)
+
+    async def _read(self, incoming: Incoming, target: Target, direct: DirectReads) -> Answer | None:
+        """A read without a thread; None when it has to be done the ordinary way."""
         request = request_of(incoming, target, self._services, self._router)
-        response = perform(request)
+        check(request)
+        if not request.caller.access(request.type, "r").unrestricted:
+            return None
+        found = await direct.read(request.type, request.id)
+        return None if found is None else self._rendered(incoming, request, shown(request, living(found)))
+
+    def _perform(self, incoming: Incoming, target: Target) -> Answer:
+        request = request_of(incoming, target, self._services, self._router)
+        return self._rendered(incoming, request, perform(request))
+
+    def _rendered(self, incoming: Incoming, request: Request, response: Response) -> Answer:
         applied = prefer.applied(incoming.headers.get("prefer", ""), writing=incoming.method != "GET")
         return rendered(response, pretty="_pretty=true" in request.kept, applied=applied)

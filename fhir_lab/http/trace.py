@@ -24,6 +24,10 @@ class Trace:
     type: str = ""
     subject: str = ""
 
+    def answers(self, interaction: str, resource_type: str, route: str) -> None:
+        """Say which interaction answers, on which resource type and by which path template."""
+        self.interaction, self.type, self.route = interaction, resource_type, route
+
 
 def begin(scope: Scope) -> Trace:
     """Start the trace of a request; it carries the client's X-Request-Id when that is well-formed.

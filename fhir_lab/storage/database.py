@@ -4,6 +4,7 @@ Only the edge (a request, a task, a command) opens a transaction; what it calls 
 """
 
 import random
+import select
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, TimeoutError
 from sqlalchemy.pool import QueuePool
 
 from fhir_lab.outcomes import Unavailable
@@ -49,6 +50,7 @@ class Database:
             self.engine = self._reader
         else:
             event.listen(self._reader, "do_execute", _plan_anew)
+            event.listen(self._reader, "checkout", _refuse_dead)
             self.engine = self._reader.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
@@ -109,6 +111,18 @@ def _sqlite_connect(connection: Any, _record: object) -> None:
 def _sqlite_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _refuse_dead(connection: Any, _record: object, _proxy: object) -> None:
+    """After a restart of PostgreSQL, make the pool connect anew instead of failing once per pooled connection.
+
+    The server says nothing on an idle connection unless it closes it, so whatever can be read means the end.
+    """
+    poll = select.poll()
+    if not connection.closed:
+        poll.register(connection.fileno(), select.POLLIN)
+    if connection.closed or poll.poll(0):
+        raise InvalidatePoolError("The server closed the connection.")
 
 
 def _plan_anew(cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:

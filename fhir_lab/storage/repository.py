@@ -45,17 +45,22 @@ COLUMNS = (
     resource.c.content,
 )
 _READ = select(*COLUMNS)
-_BY_ID = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM resource WHERE type = {{0}} AND id = {{0}}"
+BY_ID = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM resource WHERE type = {{0}} AND id = {{0}}"
 
 
 def read(unit: Unit, resource_type: str, resource_id: str) -> Version:
     """The current version. Raises `NotFound`, `Gone` (deleted) or `Forbidden` (beyond the caller's scopes)."""
     found = _by_id(unit, resource_type, resource_id)
     check_access(unit, resource_type, "r", found.pk)
+    return living(found)
+
+
+def living(found: Version) -> Version:
+    """The version, unless it is the one that deleted the resource. Raises `Gone`."""
     if found.deleted:
         raise Gone.of(
-            f"{resource_type}/{resource_id} was deleted. Its earlier versions can be read at "
-            f"{resource_type}/{resource_id}/_history.",
+            f"{found.type}/{found.id} was deleted. Its earlier versions can be read at "
+            f"{found.type}/{found.id}/_history.",
             headers={"ETag": f'W/"{found.version}"'},
         )
     return found
@@ -105,7 +110,12 @@ def _by_id(unit: Unit, resource_type: str, resource_id: str) -> Version:
     mark = "%s" if unit.connection.dialect.name == "postgresql" else "?"
     raw = unit.connection.connection.driver_connection
     assert raw is not None
-    row = raw.execute(_BY_ID.format(mark), (resource_type, resource_id)).fetchone()
+    row = raw.execute(BY_ID.format(mark), (resource_type, resource_id)).fetchone()
+    return existing(row, resource_type, resource_id)
+
+
+def existing(row: Sequence[Any] | None, resource_type: str, resource_id: str) -> Version:
+    """The row that `BY_ID` found as a Version. Raises `NotFound` for none, and for a placeholder."""
     if row is None or row[3] == 0:
         raise NotFound.of(f"There is no {resource_type} with the id '{resource_id}'.")
     return Version(*row)
