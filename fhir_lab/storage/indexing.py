@@ -103,7 +103,7 @@ def _references(
 ) -> Iterable[tuple[Any, ...]]:
     for param, group, target_type, target_id, url, identifier_system, identifier_value in found:
         target_pk = pk_of(target_type, target_id) if target_id else None
-        if target_pk is not None and held.get(param) == target_type:
+        if target_pk is not None and held.get(param) == target_type and not (identifier_system or identifier_value):
             continue  # the lab column says it already
         yield (
             param,
