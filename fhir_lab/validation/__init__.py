@@ -9,7 +9,7 @@ from typing import Any
 
 from fhir_lab.outcomes import Issue
 from fhir_lab.validation.guard import Guard, is_resource
-from fhir_lab.validation.structure import structure_issues
+from fhir_lab.validation.structure import Structure
 from fhir_lab.validation.walk import Walk, shown
 
 __all__ = ["Validator"]
@@ -23,6 +23,7 @@ class Validator:
 
     def __init__(self) -> None:
         self._guard = Guard()
+        self._structure = Structure()
 
     def check(self, resource: Any, resource_type: str) -> list[Issue]:
         """Everything that is wrong with a resource given as parsed JSON, each with its FHIRPath; [] when it is valid.
@@ -34,7 +35,7 @@ class Validator:
         issues: list[Issue] = []
         try:
             self._guard.shape(resource_type).check(resource, resource_type, Walk(issues), {})
-            issues = issues or structure_issues(resource, resource_type)
+            issues = issues or self._structure.issues(resource, resource_type)
         except RecursionError:
             issues = [Issue("too-costly", "The resource is nested too deeply.", (resource_type,))]
         if len(issues) > MOST_ISSUES:
