@@ -3,14 +3,20 @@
 https://spec.openapis.org/oas/v3.0.3#components-object
 """
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from fhir_lab.clock import to_micros
+from fhir_lab.documents import stamped
+from fhir_lab.openapi.examples import example
 from fhir_lab.openapi.texts import ERRORS, FHIR_JSON
 from fhir_lab.security.endpoints import TOKEN_PATH
 from fhir_lab.settings import Settings
 
 Json = dict[str, Any]
+_STORED = to_micros(datetime(2026, 4, 15, 10, 6, tzinfo=UTC))
 # A token covers what was asked for and the role allows, so these few reach as far as any role does.
 _SCOPES = {
     "user/*.cruds": "everything that your role allows",
@@ -44,15 +50,8 @@ def security_schemes(settings: Settings) -> Json:
     return schemes
 
 
-def responses() -> Json:
-    """The answers that operations refer to by name."""
-    bundle = {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": 1,
-        "link": [{"relation": "self", "url": "..."}],
-        "entry": [{"fullUrl": "...", "resource": {}, "search": {"mode": "match"}}],
-    }
+def responses(resource_types: Sequence[str]) -> Json:
+    """The answers that operations refer to by name; a resource by the name of its type."""
     issue = {
         "severity": "error",
         "code": "invalid",
@@ -61,12 +60,33 @@ def responses() -> Json:
     }
     outcome = _content({"resourceType": "OperationOutcome", "issue": [issue]})
     return {
-        "Bundle": {"description": "A Bundle; its links lead to further pages.", "content": _content(bundle)},
+        **{name: _resource(name) for name in resource_types},
+        "Page": {
+            "description": "A Bundle; its links lead to further pages.",
+            "content": _content(_page(resource_types[0])),
+        },
+        "Resource": {"description": "The resource.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}},
         "Outcome": {"description": "Done, with an OperationOutcome.", "content": outcome},
         "Empty": {"description": "Done."},
         "NotModified": {"description": "The version is the one named in If-None-Match."},
         **{name: {"description": text, "content": outcome} for name, text in ERRORS.values()},
     }
+
+
+def _resource(resource_type: str) -> Json:
+    sent = example(resource_type)
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{resource_type}"},
+        "example": stamped(sent, sent["id"], 1, _STORED),
+    }
+    return {"description": "The resource as it is stored.", "content": {FHIR_JSON: content}}
+
+
+def _page(resource_type: str) -> Json:
+    found = {"resourceType": resource_type, "id": example(resource_type)["id"]}
+    entry = {"fullUrl": f".../{resource_type}/{found['id']}", "resource": found, "search": {"mode": "match"}}
+    link = {"relation": "self", "url": f".../{resource_type}?_count=20"}
+    return {"resourceType": "Bundle", "type": "searchset", "total": 1, "link": [link], "entry": [entry]}
 
 
 def _content(example: Json) -> Json:

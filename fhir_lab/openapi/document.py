@@ -79,7 +79,7 @@ class Documents:
             each |= {"summary": f"{number}. {title}", "tags": ["First steps"], "parameters": filled_in}
         return document
 
-    def _document(self, title: str, text: str, rows: Iterable[Row], types: Iterable[str]) -> Json:
+    def _document(self, title: str, text: str, rows: Iterable[Row], types: Sequence[str]) -> Json:
         paths: dict[str, Json] = {}
         for row, resource_type in rows:
             methods = paths.setdefault(row.path.replace("{type}", resource_type), {})
@@ -94,7 +94,7 @@ class Documents:
             "paths": paths,
             "components": {
                 "schemas": {name: schema for each in types for name, schema in resource_schemas(each).items()},
-                "responses": responses(),
+                "responses": responses(types),
                 "securitySchemes": security_schemes(self._settings),
             },
         }

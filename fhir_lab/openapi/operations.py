@@ -71,16 +71,9 @@ def _body(row: Interaction, resource_type: str, registry: Registry) -> Json:
 
 
 def _responses(row: Interaction, resource_type: str, text: Text) -> Json:
-    statuses = text.answers if row.public else {**text.answers, 401: "", 403: ""}
+    names = {**text.answers} if row.public else {**text.answers, 401: "", 403: ""}
+    named = {"Resource": resource_type if "{type}" in row.path else "Resource"}
     return {
-        str(status): _resource(row, resource_type, status)
-        if name == "Resource"
-        else {"$ref": f"#/components/responses/{name or ERRORS[status][0]}"}
-        for status, name in sorted(statuses.items())
+        str(status): {"$ref": f"#/components/responses/{named.get(name, name) or ERRORS[status][0]}"}
+        for status, name in sorted(names.items())
     }
-
-
-def _resource(row: Interaction, resource_type: str, status: int) -> Json:
-    schema = {"$ref": f"#/components/schemas/{resource_type}"} if "{type}" in row.path else {"type": "object"}
-    description = "Created; this is what was stored." if status == 201 else "The resource."
-    return {"description": description, "content": {FHIR_JSON: {"schema": schema}}}

@@ -44,7 +44,7 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     422: ("Unprocessable", "A rule of this server is broken, such as a reference to a resource that does not exist."),
 }
 _WRITTEN = {200: "Resource", 201: "Resource", 400: "", 409: "", 412: "", 422: ""}
-_FOUND = {200: "Bundle", 400: ""}
+_FOUND = {200: "Page", 400: ""}
 
 # By (name, path) of the table of interactions.
 TEXTS: Mapping[tuple[str, str], Text] = {
@@ -125,7 +125,7 @@ TEXTS: Mapping[tuple[str, str], Text] = {
         ("If-None-Match",),
     ),
     ("history-instance", "/{type}/{id}/_history"): Text(
-        "History of a resource", "Its versions, newest first.", "History", "history", {200: "Bundle", 400: "", 404: ""}
+        "History of a resource", "Its versions, newest first.", "History", "history", {200: "Page", 400: "", 404: ""}
     ),
     ("history-type", "/{type}/_history"): Text(
         "History of the type", "Versions of all resources of the type, newest first.", "History", "history", _FOUND
@@ -145,7 +145,7 @@ TEXTS: Mapping[tuple[str, str], Text] = {
         "A Bundle of type `transaction` is stored whole or not at all; the entries of a `batch` stand each for itself.",
         "Transactions",
         "transaction",
-        {200: "Bundle", 400: "", 409: "", 412: "", 422: ""},
+        {200: "Page", 400: "", 409: "", 412: "", 422: ""},
     ),
 }
 PARAMETERS: Mapping[str, str] = {

@@ -7,9 +7,10 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known (
 from collections.abc import Callable
 from typing import Any
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from fhir_lab.http.trace import trace_of
@@ -58,6 +59,8 @@ def smart_configuration(settings: Settings) -> dict[str, Any]:
 def routes(services: Services) -> list[BaseRoute]:
     """The routes of authorization."""
     router = APIRouter(tags=["Authorization"])
+    # A password costs 19 MiB while it is checked; those who log in at once wait in line.
+    limiter = CapacityLimiter(4)
 
     @router.post(
         TOKEN_PATH,
@@ -67,7 +70,7 @@ def routes(services: Services) -> list[BaseRoute]:
     async def token(request: Request) -> Response:
         """A bearer token for a name and a password (where `FHIR_LAB_PASSWORD_GRANT` is on)."""
         try:
-            return await _token(services, request)
+            return await _token(services, limiter, request)
         except OAuthError as error:
             return error.response()
 
@@ -84,7 +87,7 @@ def routes(services: Services) -> list[BaseRoute]:
     return router.routes
 
 
-async def _token(services: Services, request: Request) -> Response:
+async def _token(services: Services, limiter: CapacityLimiter, request: Request) -> Response:
     form = await read_form(request)
     name = form.get("grant_type")
     if name is None:
@@ -94,4 +97,5 @@ async def _token(services: Services, request: Request) -> Response:
         allowed = ", ".join(offered) or "none"
         raise OAuthError("unsupported_grant_type", f"This grant_type is not offered; offered: {allowed}.")
     client = client_credentials(request, form)
-    return answer(await run_in_threadpool(offered[name], services, form, client, trace_of(request.scope).request_id))
+    request_id = trace_of(request.scope).request_id
+    return answer(await run_sync(offered[name], services, form, client, request_id, limiter=limiter))

@@ -7,6 +7,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#scop
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote_plus
 
 URI_PREFIX = "http://smarthealthit.org/fhir/scopes/"
 _VERSION_1 = {"read": frozenset("rs"), "write": frozenset("cud"), "*": frozenset("cruds")}
@@ -47,10 +48,17 @@ def parse_scope(text: str) -> Scope | None:
     if match is None:
         return None
     query = match["query"]
-    if query is not None and not all(_CRITERION.fullmatch(criterion) for criterion in query.split("&")):
+    if query is not None and not all(map(_restricts, query.split("&"))):
         return None
     permissions = _VERSION_1[match["version1"]] if match["version1"] else frozenset(match["permissions"])
     return Scope(match["context"], match["type"], permissions, query)
+
+
+def _restricts(criterion: str) -> bool:
+    """True for `name=value,value` whose every value says something: search asks nothing of an empty one."""
+    _, _, values = criterion.partition("=")
+    said = all(any(map(str.isalnum, value)) for value in unquote_plus(values).split(","))
+    return said and _CRITERION.fullmatch(criterion) is not None
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:

@@ -14,7 +14,7 @@ from fhir_lab.storage import users
 from fhir_lab.storage.unit import Unit
 from fhir_lab.storage.users import User
 
-# 19 MiB and two passes: 18 ms here, and fifty people who log in at once cost 1 GB at most.
+# 19 MiB and two passes: 18 ms on the machine this was measured on.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")

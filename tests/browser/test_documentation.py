@@ -85,6 +85,8 @@ def _execute(page: Page, number: int) -> str:
     block = f"document.querySelectorAll('.opblock')[{number}]"
     page.run(f"{block}.querySelector('.opblock-summary-control').click()")
     page.until(f"{block}.querySelector('.execute')")
+    # Swagger UI resolves the operation behind the button it has drawn already; a person takes longer to click.
+    page.run("new Promise(done => setTimeout(() => requestIdleCallback(done), 300))")
     page.run(f"{block}.querySelector('.execute').click()")
     page.until(f"{block}.querySelector('.live-responses-table .response-col_status')")
     return str(page.run(f"{block}.querySelector('.live-responses-table tbody .response-col_status').innerText")).strip()

@@ -57,6 +57,13 @@ def test_a_scope_is_read_as_written(text: str, scope: Scope) -> None:
         *("user/Patient.read?gender=male", "user/Patient.rs?", "user/Patient.rs?gender", "user/Patient.rs?gender="),
         *("user/Patient.rs?gender=a&", "user/Patient.rs?&gender=a", "user/Patient.rs?gender=a#b", "user/Patient.?a=b"),
         *("user/Patient.rs?gender:not=male", "user/Patient.rs?general-practitioner.name=x", "user/Patient.rs?_count=1"),
+        *(
+            "user/Patient.rs?gender=,",
+            "user/Patient.rs?gender=male,",
+            "user/Patient.rs?gender=%20",
+            "user/Patient.rs?gender=|",
+        ),
+        *("user/Patient.rs?gender=male,%2C", "user/Patient.rs?gender=+", "user/Patient.rs?gender=%00"),
         *("user/Patient.rs?_filter=x", "user/Patient.rs?_has:Observation:patient:code=1", " user/Patient.rs"),
         *("user/Patient.rs\n", "user/Patient.rs\x00", "user/Patiént.rs", "user/Patient.rs?gender=male\u2003"),
     ],
