@@ -7,6 +7,7 @@ lease runs out, another takes the message, and the first could not finish any mo
 import logging
 import time
 from collections.abc import Iterator
+from copy import copy
 
 from sqlalchemy import Connection
 
@@ -14,17 +15,19 @@ from fhir_lab.clock import from_micros
 from fhir_lab.ingest import identity, quarantine
 from fhir_lab.ingest.hl7v2.message import Message, read_message
 from fhir_lab.ingest.hl7v2.reasons import MessageError, Reason
-from fhir_lab.outcomes import FhirError, Unavailable
+from fhir_lab.outcomes import Conflict, FhirError, PreconditionFailed, Unavailable
 from fhir_lab.security.access import system
 from fhir_lab.services import Services
 from fhir_lab.storage import journal, transaction
 from fhir_lab.storage.journal import Claimed, LeaseLostError, Result
 from fhir_lab.storage.unit import Unit
-from mappers.hl7v2.oru import Conversion, convert
+from mappers.hl7v2.oru import convert
 
 log = logging.getLogger(__name__)
 SECOND = 1_000_000
 LONGEST_PAUSE_SECONDS = 64
+# A write in between, or results that are refused, let the message be converted again so often.
+ROUNDS = 4
 
 
 def process(services: Services, message_id: str) -> str | None:
@@ -66,50 +69,81 @@ def _run(services: Services, claimed: Claimed) -> str | None:
         message = read_message(claimed.raw)
     except MessageError as unreadable:
         return _end(services, claimed, _held_back(claimed, [unreadable.reason]))
-    try:
-        return services.database.transact(lambda connection: _write(services, connection, claimed, message))
-    except Unavailable:
-        raise
-    except FhirError as refused:
-        result = _held_back(claimed, quarantine.refused(refused, {}), message)
-        return _end(services, claimed, result)
+    job = _Job(services, claimed, message)
+    for _ in range(ROUNDS):
+        try:
+            return services.database.transact(job.write)
+        except _RefusedError as refused:
+            if not refused.race and not job.leave_out(refused.reasons):
+                return _end(services, claimed, _held_back(claimed, [*job.left_out, *refused.reasons], message))
+            latest = refused.reasons
+    return _end(services, claimed, _held_back(claimed, [*job.left_out, *latest], message))
 
 
-def _write(services: Services, connection: Connection, claimed: Claimed, message: Message) -> str:
-    """Everything that is committed together: the resources, and what the journal says of the message."""
-    journal.hold(connection, list(_subjects(message)))
-    result = _described("processed", message)
-    original = journal.original_of(connection, claimed, result)
-    if original is not None:
-        _repeat(connection, result, original)
-    else:
-        if journal.reuses_control_id(connection, claimed, result):
-            result.warnings.append(f"MSH-10 '{message.control_id}' was used before for other content.")
-        unit = Unit(connection, system(claimed.id, "ingest"), services, claimed.id)
-        conversion = convert(
-            message,
-            zone=services.settings.zone,
-            current=identity.lookup(unit),
-            received=from_micros(claimed.received),
-        )
-        _apply(unit, conversion, result)
-    journal.finish(connection, claimed, result, services.clock.now())
-    return result.state
+class _RefusedError(Exception):
+    """The write path refused the Bundle: for these reasons, or because another write came in between (`race`)."""
+
+    def __init__(self, reasons: list[Reason], race: bool) -> None:
+        super().__init__()
+        self.reasons = reasons
+        self.race = race
 
 
-def _apply(unit: Unit, conversion: Conversion, result: Result) -> None:
-    result.obx_in, result.obx_stored = conversion.obx_in, conversion.obx_stored
-    result.obx_quarantined = conversion.obx_quarantined
-    result.reasons = quarantine.as_dicts(conversion.reasons)
-    result.unmapped = list(conversion.unmapped)
-    result.patient_identifier, result.order_number = conversion.patient_identifier, conversion.order_number
-    entries = transaction.entries_of(conversion.bundle)
-    written = transaction.apply(unit, entries) if entries else []
-    result.resources = [{"reference": f"{item.type}/{item.id}", "version": item.version} for item in written]
-    result.resources += conversion.unchanged
-    result.warnings += [warning for warning in conversion.warnings if warning not in result.warnings]
-    if conversion.reasons and not conversion.obx_stored:
-        result.state = "quarantined"
+class _Job:
+    """One attempt at one message; `write` may be called again after it was rolled back."""
+
+    def __init__(self, services: Services, claimed: Claimed, message: Message) -> None:
+        self._services = services
+        self._claimed = claimed
+        self._message = message
+        self.left_out: list[Reason] = []
+
+    def write(self, connection: Connection) -> str:
+        """Everything that is committed together: the resources, and what the journal says of the message."""
+        claimed, message = self._claimed, self._message
+        journal.hold(connection, list(_subjects(message)))
+        result = _described("processed", message)
+        original = journal.original_of(connection, claimed, result)
+        if original is not None:
+            _repeat(connection, result, original)
+        else:
+            if journal.reuses_control_id(connection, claimed, result):
+                result.warnings.append(f"MSH-10 '{message.control_id}' was used before for other content.")
+            self._apply(Unit(connection, system(claimed.id, "ingest"), self._services, claimed.id), result)
+        journal.finish(connection, claimed, result, self._services.clock.now())
+        return result.state
+
+    def leave_out(self, reasons: list[Reason]) -> bool:
+        """Take out the results that the write path refuses, so that the rest can be stored; False if it is others."""
+        lost = {reason.segment for reason in reasons}
+        if not all(position.startswith("OBX[") for position in lost):
+            return False
+        self.left_out += reasons
+        self._message = copy(self._message)
+        self._message.segments = [one for one in self._message.segments if one.position not in lost]
+        return True
+
+    def _apply(self, unit: Unit, result: Result) -> None:
+        zone, received = self._services.settings.zone, from_micros(self._claimed.received)
+        conversion = convert(self._message, zone=zone, current=identity.lookup(unit), received=received)
+        entries = transaction.entries_of(conversion.bundle)
+        try:
+            written = transaction.apply(unit, entries) if entries else []
+        except Unavailable:
+            raise
+        except FhirError as refused:
+            race = isinstance(refused, PreconditionFailed | Conflict)
+            raise _RefusedError(quarantine.refused(refused, conversion.places), race) from refused
+        held = len({reason.segment for reason in self.left_out})
+        result.obx_in, result.obx_stored = conversion.obx_in + held, conversion.obx_stored
+        result.obx_quarantined = conversion.obx_quarantined + held
+        result.reasons = quarantine.as_dicts([*self.left_out, *conversion.reasons])
+        result.warnings += [warning for warning in conversion.warnings if warning not in result.warnings]
+        result.unmapped = list(conversion.unmapped)
+        result.resources = [{"reference": f"{item.type}/{item.id}", "version": item.version} for item in written]
+        result.resources += conversion.unchanged
+        if result.reasons and not conversion.obx_stored:
+            result.state = "quarantined"
 
 
 def _repeat(connection: Connection, result: Result, original: str) -> None:
@@ -131,7 +165,8 @@ def _subjects(message: Message) -> Iterator[str]:
 
 
 def _described(state: str, message: Message) -> Result:
-    return Result(
+    """What the journal shows and finds a message by, whatever becomes of it."""
+    result = Result(
         state,
         sender=message.sender,
         control_id=message.control_id or None,
@@ -140,6 +175,12 @@ def _described(state: str, message: Message) -> Result:
         content_hash=message.content_hash,
         warnings=list(message.warnings),
     )
+    for segment in message.segments:
+        if segment.name == "PID":
+            result.patient_identifier = result.patient_identifier or segment[3][1] or segment[2][1] or None
+        elif segment.name in ("ORC", "OBR"):
+            result.order_number = result.order_number or segment[3][1] or segment[2][1] or None
+    return result
 
 
 def _held_back(claimed: Claimed, reasons: list[Reason], message: Message | None = None) -> Result:

@@ -7,7 +7,6 @@ killed, the file lies in one of the folders, and the next start goes on from the
 import errno
 import logging
 import os
-import signal
 import stat
 import threading
 import time
@@ -203,14 +202,3 @@ def read(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(path))
         return file.read()
-
-
-def watch(services: Services) -> None:
-    """Watch the inbox of these settings until the process is told to end. Raises `FolderError`.
-
-    For the main thread of a process of its own: SIGTERM and SIGINT end it after the file at hand.
-    """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Watcher(services).run(stop)

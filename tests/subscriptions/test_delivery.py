@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ from tests.support.subscribing import (
 FHIR = "application/fhir+json"
 
 
-def begin(lab: Services, receiver: Receiver, **more: object) -> None:
+def begin(lab: Services, receiver: Receiver, **more: Any) -> None:
     """An active subscription `s` on final Observations, with the clock standing still."""
     lab.clock.set(from_micros(lab.clock.now()))
     create(lab, subscription(f"{receiver.url}/hook", id="s", **more))

@@ -20,7 +20,7 @@ def told(lab: Services) -> list[str]:
     return [focus for (focus,) in queued(lab, "focus")]
 
 
-def begin(lab: Services, criteria: str = "Observation?status=final", **more: object) -> None:
+def begin(lab: Services, criteria: str = "Observation?status=final", **more: Any) -> None:
     create(lab, subscription(URL, criteria, **more))
     match(lab)
 
