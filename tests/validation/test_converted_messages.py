@@ -1,4 +1,4 @@
-"""Every resource that the HL7v2 mapping makes is valid: of the shipped samples, and of the shared corpus where it is."""
+"""Every resource that the HL7v2 mapping makes is valid: of the shipped samples, and of the corpus where it is."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
