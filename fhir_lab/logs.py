@@ -66,6 +66,7 @@ def configure(level: str, process: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -74,6 +75,8 @@ def configure(level: str, process: str, stream: TextIO | None = None) -> None:
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
+    # A line for each tick of the clock says nothing.
+    logging.getLogger("celery.beat").setLevel(logging.WARNING)
     # One line per outgoing request would name the receivers of notifications.
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

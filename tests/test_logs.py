@@ -18,6 +18,7 @@ def stream() -> Iterator[io.StringIO]:
     text = io.StringIO()
     logs.configure("INFO", "test", text)
     yield text
+    logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
 

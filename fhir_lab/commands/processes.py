@@ -152,5 +152,6 @@ def _run_celery(process: str, arguments: list[str]) -> None:
         logs.configure(found.log_level, process)
         collect_less_often()
 
+    configure()
     setup_logging.connect(configure)
-    app.start(arguments)
+    app.start(["--quiet", *arguments])
