@@ -44,9 +44,10 @@ def utf16(data: bytes) -> str:
     for mark, name in _BOMS[1:]:
         if data.startswith(mark):
             return name
-    if b"M\x00S\x00H\x00" in data[:200]:
-        return "utf-16-le"
-    return "utf-16-be" if b"\x00M\x00S\x00H" in data[:200] else ""
+    place = data[:200].find(b"M\x00S\x00H")
+    if place < 0:
+        return ""
+    return "utf-16-be" if place % 2 else "utf-16-le"
 
 
 def declared(data: bytes) -> str:

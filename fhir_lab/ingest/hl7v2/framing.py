@@ -64,7 +64,7 @@ def is_truncated(data: bytes) -> bool:
         data = data.decode(wide, "replace").lstrip("\ufeff").encode("utf-8", "replace")
     if not data.strip(b"\r\n \t\x00"):
         return False
-    if data.strip(b"\r\n \t\x00\x0b").rfind(START) > data.rfind(END):
+    if data.rstrip(b"\r\n \t\x00\x0b").rfind(START) > data.rfind(END):
         return True
     if _BATCH_START.search(data):
         return _BATCH_END.search(data) is None
@@ -81,8 +81,11 @@ def ends_in_segment(message: bytes) -> bool:
         return True
     separator = segments[0][3:4]
     last = segments[-1].split(separator)
-    reached = len(last) - 1
-    if reached > _FAR_ENOUGH.get(last[0], reached) or (reached == _FAR_ENOUGH.get(last[0]) and last[-1].strip()):
+    end = _FAR_ENOUGH.get(last[0], len(last))
+    if len(last) > end + 1 or (len(last) == end + 1 and last[end].strip()):
         return False
-    others = [line.count(separator) for line in segments[:-1] if line.startswith(b"OBX" + separator)]
-    return last[0] != b"OBX" or not others or reached < min(others)
+    others = [line.split(separator) for line in segments[:-1] if line.startswith(b"OBX" + separator)]
+    if last[0] != b"OBX" or not others:
+        return True
+    with_status = any(len(other) > end and other[end].strip() for other in others)
+    return with_status or len(last) < min(map(len, others))
