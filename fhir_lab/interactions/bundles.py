@@ -13,6 +13,7 @@ from fhir_lab.documents import dumps
 from fhir_lab.http.links import Link, resource_url
 from fhir_lab.http.preconditions import etag
 from fhir_lab.interactions.message import Response
+from fhir_lab.interactions.subset import Cut, reduced
 from fhir_lab.storage.repository import Version
 
 METHODS = {"create": "POST", "update": "PUT", "patch": "PUT", "delete": "DELETE"}
@@ -36,12 +37,12 @@ def bundle(
     return dumps(found)
 
 
-def searched(base: str, version: Version, mode: str) -> Json:
-    """An entry of a searchset; `mode` is match or include."""
+def searched(base: str, version: Version, mode: str, cut: Cut | None = None) -> Json:
+    """An entry of a searchset; `mode` is match or include, `cut` what is to be left of the resource."""
     assert version.content is not None
     return {
         "fullUrl": resource_url(base, version.type, version.id),
-        "resource": orjson.Fragment(version.content),
+        "resource": orjson.Fragment(reduced(version.content, cut) if cut else version.content),
         "search": {"mode": mode},
     }
 

@@ -2,6 +2,7 @@
 
 from fhir_lab.http.preconditions import unchanged
 from fhir_lab.interactions.message import Request, Response
+from fhir_lab.interactions.subset import cut_of, reduced
 from fhir_lab.storage import repository
 from fhir_lab.storage.repository import Version
 
@@ -17,8 +18,10 @@ def read(request: Request) -> Response:
 
 
 def shown(request: Request, found: Version) -> Response:
-    """A version as the answer to a conditional read."""
+    """A version, or what the request wants of it, as the answer to a conditional read."""
     if unchanged(request.headers, found.version, found.last_updated):
         return Response(304, version=found.version, last_updated=found.last_updated)
     assert found.content is not None
-    return Response(200, found.content.encode(), version=found.version, last_updated=found.last_updated)
+    cut = cut_of(request.parameters, found.type) if request.parameters else None
+    content = reduced(found.content, cut) if cut else found.content.encode()
+    return Response(200, content, version=found.version, last_updated=found.last_updated)

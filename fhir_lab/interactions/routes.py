@@ -12,13 +12,14 @@ from fhir_lab.interactions.history import history
 from fhir_lab.interactions.message import Interaction
 from fhir_lab.interactions.read import read
 from fhir_lab.interactions.search import search
+from fhir_lab.interactions.subset import PARAMETERS as SUBSET
 from fhir_lab.interactions.update import update
 from fhir_lab.interactions.vread import vread
 
 INTERACTIONS = (
     Interaction("capabilities", "GET", "/metadata", capabilities, parameters=("mode",), public=True),
-    Interaction("read", "GET", "/{type}/{id}", read, "r", conditional=True),
-    Interaction("vread", "GET", "/{type}/{id}/_history/{vid}", vread, "r"),
+    Interaction("read", "GET", "/{type}/{id}", read, "r", parameters=SUBSET, conditional=True),
+    Interaction("vread", "GET", "/{type}/{id}/_history/{vid}", vread, "r", parameters=SUBSET),
     Interaction("update", "PUT", "/{type}/{id}", update, "u", content="resource"),
     Interaction("update", "PUT", "/{type}", update, "u", parameters=None, content="resource", conditional=True),
     Interaction("delete", "DELETE", "/{type}/{id}", delete, "d"),

@@ -1,13 +1,17 @@
 """search: the resources of a type that match, by GET and by POST. https://hl7.org/fhir/R4/http.html#search"""
 
+from uuid import uuid4
+
 import orjson
 
 from fhir_lab.documents import dumps
 from fhir_lab.http.links import page_links
 from fhir_lab.interactions.bundles import Json, bundle, searched
 from fhir_lab.interactions.message import Request, Response
+from fhir_lab.interactions.subset import cut_of
 from fhir_lab.outcomes import Issue, operation_outcome
 from fhir_lab.search import run
+from fhir_lab.storage.repository import Version
 
 
 def search(request: Request) -> Response:
@@ -15,6 +19,7 @@ def search(request: Request) -> Response:
 
     Raises `BadRequest` for what is not understood (unless lenient: reported in the Bundle), and `Forbidden`.
     """
+    cut = cut_of(request.parameters, request.type)
     with request.reading() as unit:
         page = run.search(unit, request.type, request.parameters, lenient=request.lenient)
     queries = {
@@ -24,14 +29,20 @@ def search(request: Request) -> Response:
         "next": page.next_query,
     }
     links = page_links(f"{request.base}/{request.type}", queries, request.kept)
-    entries = [searched(request.base, version, "match") for version in page.matches]
-    entries += [searched(request.base, version, "include") for version in page.included]
+    entries = [searched(request.base, version, "match", cut) for version in page.matches]
+    entries += [_included(request, version) for version in page.included]
     if page.outcomes:
         entries.append(_reported(page.outcomes))
     now = request.services.clock.now()
     return Response(200, bundle("searchset", entries, links=links, total=page.total, now=now))
 
 
+def _included(request: Request, version: Version) -> Json:
+    """`_elements` speaks of the type that is searched; a summary is one of everything."""
+    summary = [pair for pair in request.parameters if pair[0] == "_summary"]
+    return searched(request.base, version, "include", cut_of(summary, version.type))
+
+
 def _reported(issues: list[Issue]) -> Json:
     outcome = orjson.Fragment(dumps(operation_outcome(issues)))
-    return {"resource": outcome, "search": {"mode": "outcome"}}
+    return {"fullUrl": f"urn:uuid:{uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}

@@ -1,9 +1,13 @@
 """vread: one version of a resource. https://hl7.org/fhir/R4/http.html#vread"""
 
+import re
+
 from fhir_lab.interactions.message import Request, Response
 from fhir_lab.interactions.read import shown
 from fhir_lab.outcomes import NotFound
 from fhir_lab.storage import repository
+
+_VERSION = re.compile("[1-9][0-9]{0,8}")
 
 
 def vread(request: Request) -> Response:
@@ -12,7 +16,7 @@ def vread(request: Request) -> Response:
     Raises `NotFound` (also for a version id this server cannot have given), `Gone` (the version that deleted it) and
     `Forbidden`.
     """
-    if not (request.vid.isascii() and request.vid.isdigit() and len(request.vid) < 10):
+    if not _VERSION.fullmatch(request.vid):
         raise NotFound.of(
             f"{request.type}/{request.id} has no version '{request.vid[:64]}'; versions are whole numbers."
         )

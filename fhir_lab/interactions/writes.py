@@ -3,9 +3,12 @@
 https://hl7.org/fhir/R4/http.html#ops
 """
 
+from fhir_lab.documents import Resource
 from fhir_lab.http.links import version_url
 from fhir_lab.interactions.failure import informed
 from fhir_lab.interactions.message import Request, Response
+from fhir_lab.interactions.subset import is_subset
+from fhir_lab.outcomes import BadRequest
 from fhir_lab.storage.transaction import Entry, Written, apply
 
 
@@ -17,19 +20,27 @@ def write(request: Request) -> Response:
 
 def entry_of(request: Request, full_url: str | None = None, label: str = "") -> Entry:
     """A create, update or delete as a storage entry. Raises `BadRequest` when the body is no resource of the type."""
-    method = request.interaction.method
     return Entry(
-        method,
+        request.interaction.method,
         request.type,
         id=request.id or None,
-        resource=None if method == "DELETE" else request.resource(),
+        resource=_whole(request.resource()) if request.interaction.content else None,
         full_url=full_url,
         if_match=request.headers.get("if-match"),
         if_none_match=request.headers.get("if-none-match"),
-        if_none_exist=request.headers.get("if-none-exist") or None,
+        if_none_exist=request.headers.get("if-none-exist"),
         query=request.criteria or None,
         label=label,
     )
+
+
+def _whole(resource: Resource) -> Resource:
+    if is_subset(resource):
+        raise BadRequest.of(
+            "The resource is tagged SUBSETTED; storing a part would lose the rest.",
+            f"{resource['resourceType']}.meta.tag",
+        )
+    return resource
 
 
 def answer(request: Request, written: Written) -> Response:
