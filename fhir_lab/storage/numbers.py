@@ -6,6 +6,12 @@ from uuid_utils import uuid7
 
 from fhir_lab.storage.tables.documents import change_seq, resource_pk, sequence
 
+# Written out, because building and compiling the same with SQLAlchemy takes three times as long as running it.
+_ALLOCATE = text(
+    f"SELECT ARRAY(SELECT nextval('{resource_pk.name}') FROM generate_series(1, :pks)), "
+    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes))"
+)
+
 
 def new_id() -> str:
     """A time-ordered id (UUIDv7, RFC 9562), so that new rows land at the end of their index."""
@@ -16,17 +22,8 @@ def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int],
     """Take this many new primary keys and change numbers, each list ascending."""
     if connection.dialect.name == "sqlite":
         return _take(connection, "resource_pk", pks), _take(connection, "change", changes)
-    rows = connection.execute(
-        select(
-            select(func.array_agg(func.nextval(resource_pk.name)))
-            .select_from(func.generate_series(1, pks))
-            .scalar_subquery(),
-            select(func.array_agg(func.nextval(change_seq.name)))
-            .select_from(func.generate_series(1, changes))
-            .scalar_subquery(),
-        )
-    ).one()
-    return sorted(rows[0] or []), sorted(rows[1] or [])
+    taken = connection.execute(_ALLOCATE, {"pks": pks, "changes": changes}).one()
+    return sorted(taken[0]), sorted(taken[1])
 
 
 def pass_over(connection: Connection, pk: int) -> None:
