@@ -15,6 +15,7 @@ from fhir_lab.http.health import Health
 from fhir_lab.http.metrics import Metrics
 from fhir_lab.http.observe import Observe
 from fhir_lab.http.problems import Guard, refused
+from fhir_lab.ingest import api as messages
 from fhir_lab.interactions.router import Router
 from fhir_lab.interactions.routes import INTERACTIONS
 from fhir_lab.openapi import routes as documentation
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
         Route("/metrics", metrics.show),
+        *messages.router.routes,
         *documentation.routes(services, INTERACTIONS),
     ]
     for error in (FhirError, HTTPException, RequestValidationError):
