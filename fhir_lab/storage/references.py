@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 
 from fhir_lab.documents import Resource
 from fhir_lab.storage.tables import resource as resource_table
@@ -30,6 +30,13 @@ _URI_KEYS = frozenset(
     }
 )
 CHUNK = 400
+# Built once: building it takes longer than running it.
+_ROWS = (
+    select(resource_table.c.pk, resource_table.c.type, resource_table.c.id, resource_table.c.deleted)
+    .where(tuple_(resource_table.c.type, resource_table.c.id).in_(bindparam("wanted", expanding=True)))
+    .order_by(resource_table.c.pk)
+    .with_for_update(read=True, key_share=True)
+)
 
 
 class Locator:
@@ -114,14 +121,8 @@ def rows_of(unit: Unit, targets: Iterable[Target]) -> dict[Target, tuple[int, bo
     """(pk, is live) of each target that has a row at all, placeholders and deleted resources included."""
     wanted = sorted(set(targets))
     found: dict[Target, tuple[int, bool]] = {}
-    columns = (resource_table.c.type, resource_table.c.id)
     for start in range(0, len(wanted), CHUNK):
-        query = (
-            select(resource_table.c.pk, *columns, resource_table.c.deleted)
-            .where(tuple_(*columns).in_(wanted[start : start + CHUNK]))
-            .order_by(resource_table.c.pk)
-            .with_for_update(read=True, key_share=True)
-        )
-        for pk, resource_type, resource_id, deleted in unit.connection.execute(query):
+        rows = unit.connection.execute(_ROWS, {"wanted": wanted[start : start + CHUNK]})
+        for pk, resource_type, resource_id, deleted in rows:
             found[(resource_type, resource_id)] = (pk, not deleted)
     return found
