@@ -6,6 +6,7 @@ Importing this package fills `metadata`; Alembic and the tests compare the datab
 from fhir_lab.storage.tables.audit import audit_event
 from fhir_lab.storage.tables.base import metadata
 from fhir_lab.storage.tables.documents import change, outbox, resource, resource_history, sequence
+from fhir_lab.storage.tables.estimates import ESTIMATES
 from fhir_lab.storage.tables.index import (
     idx_date,
     idx_number,
@@ -33,6 +34,7 @@ from fhir_lab.storage.tables.users import app_user
 
 __all__ = [
     "CODING_TABLES",
+    "ESTIMATES",
     "LAB_TABLES",
     "app_user",
     "audit_event",
