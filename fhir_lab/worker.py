@@ -113,7 +113,7 @@ def _guarded(name: str, work: Callable[..., None], stopping: threading.Event) ->
 
 
 class Embedded:
-    """Worker, watcher and sweeper as threads of this process, for the embedded mode; a context manager.
+    """Worker, watcher and sweeper as threads of this process, for the embedded mode; a context manager to be used once.
 
     There are two workers, so that a slow receiver of notifications does not hold up messages.
     """
