@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import text
 
@@ -20,6 +21,11 @@ from tests.support import databases
 from tests.support.private_servers import PrivateServers
 
 SERVERS = pytest.StashKey[PrivateServers]()
+
+# The same examples in every run and no clock in the verdict; `--hypothesis-profile=explore` looks for new ones.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("explore", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -225,7 +225,9 @@ def within(part: Any, whole: Any) -> bool:
     if isinstance(part, dict):
         return isinstance(whole, dict) and all(name in whole and within(part[name], whole[name]) for name in part)
     if isinstance(part, list):
-        return isinstance(whole, list) and all(any(within(item, each) for each in whole) for item in part)
+        # A lone object where a list belongs is read as a list of one.
+        repetitions = whole if isinstance(whole, list) else [whole]
+        return all(any(within(item, each) for each in repetitions) for item in part)
     return bool(dumps(part) == dumps(whole))
 
 
