@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 FHIR_PATH = "/fhir/R4"
+# In `var`: where `serve` or the demo listens, so that other commands make links and tokens for it.
+ADDRESS_FILE = "address"
 
 
 class Settings(BaseSettings):
@@ -31,7 +33,9 @@ class Settings(BaseSettings):
         "", description="Redis for locks and rate limits shared by several processes. Empty: in memory."
     )
     public_url: str = Field(
-        "http://127.0.0.1:8000", description="How clients reach this server: every absolute link starts with it."
+        "",
+        validate_default=True,
+        description="How clients reach this server: every absolute link starts with it. Empty: where it listens.",
     )
     secret_key: str = Field(
         "", description="Signs paging links. Empty: made once and kept in `var`. Several machines need the same one."
@@ -65,7 +69,7 @@ class Settings(BaseSettings):
     token_ttl: int = Field(3600, ge=1, description="Seconds a printed or granted access token is valid.")
     password_grant: bool = Field(
         False,
-        description="Scripts and the Swagger pages may trade name and password for a token. Off: no client sees a password.",
+        description="Scripts and the docs pages may trade name and password for a token. Off: no client sees a password.",
     )
     message_attempts: int = Field(5, ge=1, description="How often a message is tried before it is marked failed.")
     message_lease_seconds: int = Field(
@@ -88,8 +92,13 @@ class Settings(BaseSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _no_trailing_slash(cls, url: str) -> str:
-        return url.rstrip("/")
+    def _url_or_where_it_listens(cls, url: str, info: ValidationInfo) -> str:
+        return url.rstrip("/") or _listens_at(info.data.get("var"))
+
+    @property
+    def url_is_chosen(self) -> bool:
+        """False when `public_url` is only where the server listens on this machine."""
+        return "public_url" in self.model_fields_set
 
     @property
     def fhir_base(self) -> str:
@@ -120,3 +129,10 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """True when API, worker and watcher share one process and no broker is needed."""
         return self.broker_url.startswith("memory://")
+
+
+def _listens_at(var: Path | None) -> str:
+    try:
+        return ((var or Path()) / ADDRESS_FILE).read_text().strip() or "http://127.0.0.1:8000"
+    except OSError:
+        return "http://127.0.0.1:8000"

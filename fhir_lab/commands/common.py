@@ -35,6 +35,18 @@ def settings() -> "Settings":
         fail(f'{error}. Lists are written as JSON, such as ["a", "b"].', 2)
 
 
+def listen(host: str, port: int) -> None:
+    """Let this and other commands of the installation know where it is reached, unless the settings say it."""
+    from fhir_lab.settings import ADDRESS_FILE
+
+    found = settings()
+    if found.url_is_chosen:
+        return
+    name = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    found.var.mkdir(parents=True, exist_ok=True)
+    (found.var / ADDRESS_FILE).write_text(f"http://{name}:{port}\n")
+
+
 @contextmanager
 def services(**changes: object) -> Iterator["Services"]:
     """The services of this installation, closed at the end; `changes` replace settings."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fhir_lab.commands.common import caller, fail, services, settings
+from fhir_lab.commands.common import caller, fail, listen, services, settings
 from fhir_lab.commands.processes import Host, Port, need_port
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def demo(
     if configured.database_url:
         fail("The demo uses SQLite under var/: unset FHIR_LAB_DATABASE_URL, so that no sample data gets into yours.", 2)
     need_port(host, port)
+    listen(host, port)
     with services(
         broker_url="memory://",
-        public_url=_public_url(host, port),
         password_grant=True,
         outbound_allow=(*configured.outbound_allow, "127.0.0.1"),
     ) as found:
@@ -61,14 +61,6 @@ def demo(
                 print(f"{loaded} sample resources loaded")
             passwords = people.ensure(found, who, var / "demo-users.json")
             _serve(found, host, port, lambda: _greet(found, who, passwords), once)
-
-
-def _public_url(host: str, port: int) -> str:
-    chosen = settings()
-    if "public_url" in chosen.model_fields_set:
-        return chosen.public_url
-    name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def _serve(found: "Services", host: str, port: int, when_up: Callable[[], None], once: bool) -> None:
@@ -174,6 +166,4 @@ def welcome(found: "Services", token: str, header: Path, passwords: dict[str, st
         "In another terminal, from this folder: what became of the messages",
         "  .venv/bin/fhir-lab messages",
     ]
-    if url != "http://127.0.0.1:8000":
-        lines += ["", "Other commands must know the address:", f"  export FHIR_LAB_PUBLIC_URL={url}"]
     return lines

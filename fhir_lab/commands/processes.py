@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fhir_lab.commands.common import collect_less_often, fail, need_schema, services, settings
+from fhir_lab.commands.common import collect_less_often, fail, listen, need_schema, services, settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -40,6 +40,7 @@ def serve(
     if all_in_one and workers > 1:
         fail("--all-in-one is one process; run fhir-lab worker and fhir-lab watch beside several --workers.", 2)
     need_port(host, port)
+    listen(host, port)
     with services() as found:
         if migrate:
             schema.upgrade(found.database)

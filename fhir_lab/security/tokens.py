@@ -4,6 +4,7 @@ https://www.rfc-editor.org/rfc/rfc9068 (JWT access tokens), https://www.rfc-edit
 """
 
 import hashlib
+import re
 import threading
 import uuid
 from collections import OrderedDict
@@ -22,6 +23,7 @@ from fhir_lab.security.access import Caller
 from fhir_lab.security.keys import ALGORITHM
 from fhir_lab.security.scopes import parse_scopes
 from fhir_lab.services import Services
+from fhir_lab.settings import FHIR_PATH, Settings
 
 TYPE = "at+jwt"
 DEFAULT_CLIENT = "fhir-lab"
@@ -128,15 +130,28 @@ def _verified(services: Services, token: str, now: int) -> dict[str, Any]:
         raise invalid_token(_REASONS.get(type(error), "The access token is not a signed JWT.")) from None
     if not isinstance(claims.get("exp"), int) or not all(isinstance(claims.get(name), str) for name in _TEXTS):
         raise invalid_token("The access token lacks a claim that this server needs.")
-    if claims["iss"] != services.settings.public_url:
+    if not _is_this_server(services.settings, claims["iss"], ""):
         raise invalid_token("The access token was issued by another server.")
-    if services.settings.fhir_base not in _audiences(claims.get("aud")):
+    if not any(_is_this_server(services.settings, url, FHIR_PATH) for url in _audiences(claims.get("aud"))):
         raise invalid_token("The access token is meant for another server.")
     if claims["exp"] * 1_000_000 <= now:
         raise invalid_token("The access token has expired.", code="expired")
     return claims
 
 
+def _is_this_server(settings: Settings, url: object, path: str) -> bool:
+    """True for this server's own URL, and, while none is chosen, for any port of this machine.
+
+    The signature proves that a key of this installation made the token, whatever port it listened on then.
+    """
+    if url == settings.public_url + path:
+        return True
+    return (
+        not settings.url_is_chosen and isinstance(url, str) and _LOOPBACK.fullmatch(url.removesuffix(path)) is not None
+    )
+
+
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?")
 _TEXTS = ("iss", "sub", "client_id", "scope")
 _REASONS: dict[type[Exception], str] = {
     BadSignatureError: "The signature of the access token does not match: it was changed, or signed by another server.",
