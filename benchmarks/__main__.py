@@ -21,7 +21,7 @@ from benchmarks.report import CORES, HEAD, kinds, markdown, row
 from benchmarks.servers import Installation, Process, installation
 
 SCOPE = "system/*.cruds"
-WORKLOADS = ("import", "read", "crud", "search", "lab", "sweep", "oru")
+WORKLOADS = ("read", "crud", "search", "lab", "sweep", "oru")
 START, END = "<!-- results -->", "<!-- end of results -->"
 
 
@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=8, help="how long each workload runs (default: 8)")
-    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS, help="which workloads to run")
+    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS, help="which workloads to run after the import")
     parser.add_argument("--workers", type=int, default=CORES, help=f"API processes (default: one per core, {CORES})")
     parser.add_argument("--clients", type=int, default=32, help="users at once in the mixes (default: 32)")
     parser.add_argument("--patients", type=int, default=200, help="invented patients to load first (default: 200)")
@@ -130,7 +130,7 @@ class Run:
         for clients in (1, 4, 16, 64):
             self.mix(api, f"transactions of two, {clients}", reading.pairs(), clients, self.options.seconds / 3)
 
-    def oru(self, api: Process) -> None:
+    def oru(self) -> None:
         """ORU messages, in process and through the inbox."""
         for observations in (1, 20, 200):
             print(f"\nORU of {observations} OBX", flush=True)
@@ -155,7 +155,9 @@ class Run:
         self.start()
         wanted = self.options.only
         with self.installed.api("--workers", str(self.options.workers)) as api:
+            self.note(f"memory of one API process at its start: {api.megabytes():.0f} MB")
             self.load(api)
+            self.installed.settle()
             self.samples = uvloop.run(samples.collect(self.target(api)))
             if "read" in wanted:
                 self.read(api)
@@ -167,9 +169,10 @@ class Run:
                 self.mix(api, "lab mix", reading.lab(self.samples))
             if "sweep" in wanted:
                 self.sweep(api)
-            self.note(f"\nmemory of one API process after all this: {api.megabytes():.0f} MB (budget 150 MB)")
+            print()
+            self.note(f"memory of one API process after all this: {api.megabytes():.0f} MB (budget 150 MB)")
             if "oru" in wanted:
-                self.oru(api)
+                self.oru()
 
 
 def main() -> None:

@@ -135,6 +135,12 @@ class Installation:
             raise SystemExit(f"fhir-lab {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout.strip()
 
+    def settle(self) -> None:
+        """What autovacuum does within minutes of a load: clean up, and tell the planner what there is."""
+        with psycopg.connect(databases.libpq(self.database), autocommit=True) as connection:
+            connection.execute("VACUUM (ANALYZE)")
+            connection.execute("CHECKPOINT")
+
     @contextmanager
     def api(self, *options: str) -> Iterator[Process]:
         """`fhir-lab serve` as an operator starts it."""
