@@ -16,6 +16,7 @@ from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, 
 from fhir_lab.search.kinds import date
 from fhir_lab.search.kinds.composite import CompositeValue, Part
 from fhir_lab.search.kinds.reference import ReferenceValue
+from fhir_lab.search.kinds.string import StringValue
 from fhir_lab.search.kinds.token import TokenValue
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.rows import (
@@ -80,7 +81,7 @@ class Compiler:
         if parameter.kind == "composite":
             return Rows(*self._composite(values), rank(parameter, "", values))
         if condition.modifier == "text":
-            return Rows(idx_string, index_test(parameter, "string", values, {}), rank(parameter, "", values))
+            return self._text(parameter, values)
         column = ANSWERED.get((parameter.type, parameter.code))
         if parameter.kind == "reference":
             return self._reference(parameter, column, values)
@@ -88,6 +89,12 @@ class Compiler:
             test = column_test(column, values, self._unit.services.settings.zone)
             return Rows(LAB_TABLES[parameter.type], test, rank(parameter, "", values) + 1)
         return _indexed(parameter, condition.modifier, values)
+
+    def _text(self, parameter: SearchParameter, values: Sequence[StringValue]) -> Set:
+        of_type = self._registry.of(parameter.type)
+        parts = [of_type[code] for code in parameter.combines] or [parameter]
+        size = rank(parameter, "", values)
+        return union_of([Rows(idx_string, index_test(part, "string", values, {}), size) for part in parts])
 
     def _reference(self, parameter: SearchParameter, column: LabColumn | None, values: Sequence[ReferenceValue]) -> Set:
         found = self._targets(parameter, values)

@@ -43,6 +43,7 @@ class IndexRows:
 
 EXTRACTORS: dict[str, Extractor] = {
     "token": token.extract,
+    "text": token.texts,  # what `:text` finds of a token, beside the strings
     "string": string.extract,
     "date": date.extract,
     "number": number.extract,
@@ -81,6 +82,7 @@ def extract(
     for name, value in resource.items():
         for task in plan.by_property.get(name, ()):
             _collect(task, value, place, rows)
+    rows["string"] += rows.pop("text")
     return IndexRows(**{kind: list(dict.fromkeys(found)) for kind, found in rows.items()})
 
 
@@ -109,8 +111,11 @@ def _make_plan(registry: Registry, resource_type: str, skip: frozenset[int]) -> 
         if parameter.id in skip or parameter.code in OF_THE_RESOURCE or parameter.kind not in EXTRACTORS:
             continue
         expression = registry.compiled(parameter)
-        if expression.whole is not None:
-            plan.of_whole.append((parameter.id, parameter.kind, expression.whole))
-        for name, read in expression.branches:
-            plan.by_property.setdefault(name, []).append((parameter.id, parameter.kind, read))
+        # The texts of a combo- parameter are those of the two parameters it combines.
+        kinds = ("token", "text") if parameter.kind == "token" and not parameter.combines else (parameter.kind,)
+        for kind in kinds:
+            if expression.whole is not None:
+                plan.of_whole.append((parameter.id, kind, expression.whole))
+            for name, read in expression.branches:
+                plan.by_property.setdefault(name, []).append((parameter.id, kind, read))
     return plan

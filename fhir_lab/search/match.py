@@ -98,13 +98,15 @@ def _rows(services: Services, resource: Resource, parameter: SearchParameter, mo
     if parameter.code == "_lastUpdated":
         updated = resource.get("meta", {}).get("lastUpdated")
         return [(0, date_range(updated, settings.zone))] if updated else []
-    return list(_extracted(services, resource, parameter, Place(settings.zone, settings.fhir_base)))
+    kind = "text" if modifier == "text" else parameter.kind
+    return list(_extracted(services, resource, parameter, kind))
 
 
-def _extracted(services: Services, resource: Resource, parameter: SearchParameter, place: Place) -> Iterator[Row]:
+def _extracted(services: Services, resource: Resource, parameter: SearchParameter, kind: str) -> Iterator[Row]:
+    place = Place(services.settings.zone, services.settings.fhir_base)
     try:
         for node in services.registry.evaluate(parameter, resource):
-            for row in EXTRACTORS[parameter.kind](node, place):
+            for row in EXTRACTORS[kind](node, place):
                 yield min(node.group, LAST_GROUP), tuple(row)
     except MALFORMED:
         return

@@ -44,6 +44,13 @@ class SearchParameter:
     targets: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
 
+    @property
+    def combines(self) -> tuple[str, ...]:
+        """The codes of the two parameters whose values this one has together: `combo-code` has those of `code` and
+        `component-code`. Empty for any other parameter."""
+        plain = self.code.removeprefix("combo-")
+        return () if plain == self.code else (plain, f"component-{plain}")
+
 
 class Registry:
     """The search parameters in force, by resource type. `Registry.load()` reads those of R4."""

@@ -61,6 +61,21 @@ def test_tokens_match_by_code_by_system_and_by_both(finder: Finder) -> None:
     assert finder.found("Patient", "active:missing=false&gender=male") == {"b"}
 
 
+def test_the_text_of_a_token_is_searched_as_a_string(finder: Finder) -> None:
+    hemoglobin = {"text": "Hämoglobin", "coding": [{"system": LOINC, "code": "718-7", "display": "Hemoglobin [Mass]"}]}
+    finder.put(
+        {**observation("a"), "code": hemoglobin},
+        observation("b", component=[{"code": {"text": "hemoglobin A1c"}, "valueString": "x"}]),
+        patient("p", identifier=[{"value": "1", "type": {"text": "Medical record"}}]),
+    )
+    assert finder.found("Observation", "code:text=hamo") == {"a"}
+    assert finder.found("Observation", "code:text=hemoglobin [m") == {"a"}
+    assert finder.found("Observation", "code:text=mass") == set()
+    assert finder.found("Observation", "combo-code:text=hemoglobin") == {"a", "b"}
+    assert finder.found("Patient", "identifier:text=medical") == {"p"}
+    assert finder.found("Observation", "code:text=718-7") == set()
+
+
 def test_not_leaves_out_a_resource_of_which_any_coding_matches(finder: Finder) -> None:
     two = [{"coding": [{"system": "urn:x", "code": "a"}]}, {"coding": [{"system": "urn:x", "code": "b"}]}]
     finder.put(observation("ab", category=two), observation("b", category=two[1:]), observation("none", category=None))

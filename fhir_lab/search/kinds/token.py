@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_
 
 from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.expressions import Node
-from fhir_lab.search.values import Place, key
+from fhir_lab.search.values import Place, key, normalise
 
 TokenRow = tuple[str, str]
 
@@ -58,6 +58,20 @@ _READERS: dict[str, Callable[[Any], list[TokenRow]]] = {
     "ContactPoint": _contact,
     "boolean": _boolean,
 }
+
+
+def texts(node: Node, _place: Place) -> list[tuple[str, str]]:
+    """What `:text` searches, as rows of `idx_string`: the text of a concept and its displays, an identifier's type."""
+    value = node.value
+    if node.type == "CodeableConcept":
+        found = [value.get("text"), *(coding.get("display") for coding in value.get("coding", ()))]
+    elif node.type == "Coding":
+        found = [value.get("display")]
+    elif node.type == "Identifier":
+        found = [value.get("type", {}).get("text")]
+    else:
+        return []
+    return list({normalise(text): (normalise(text), text) for text in found if text}.values())
 
 
 MODIFIERS = ("not", "text")
