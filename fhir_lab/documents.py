@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/json.html (decimals keep their precision, property names
 """
 
 import json
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -13,6 +14,10 @@ from fhir_lab.clock import instant
 from fhir_lab.outcomes import BadRequest
 
 Resource = dict[str, Any]
+
+# Escapes of what no FHIR string may hold and no database stores: NUL, and halves of a surrogate pair.
+_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class ExactDecimal(Decimal):
@@ -63,8 +68,8 @@ _decoder = json.JSONDecoder(
 def parse(body: bytes | str, max_depth: int = 100) -> Any:
     """JSON text as Python values; decimals become `ExactDecimal`.
 
-    Raises `BadRequest` for text that is not UTF-8 or not JSON, for duplicate properties and for nesting
-    beyond `max_depth`.
+    Raises `BadRequest` for text that is not UTF-8 or not JSON, for duplicate properties, for nesting beyond
+    `max_depth`, and for NUL or half a surrogate pair in a string.
     """
     try:
         text = body.decode("utf-8-sig") if isinstance(body, bytes) else body
@@ -83,7 +88,31 @@ def parse(body: bytes | str, max_depth: int = 100) -> Any:
     # Counting brackets bounds the depth from above without walking the value; most bodies stop here.
     if text.count("{") + text.count("[") > max_depth and _deeper_than(value, max_depth):
         raise _too_deep(max_depth)
+    if _SUSPECT.search(text):
+        _refuse_unstorable(value)
     return value
+
+
+def _refuse_unstorable(value: Any) -> None:
+    pending: list[tuple[str, Any]] = [(_root(value), value)]
+    while pending:
+        path, item = pending.pop()
+        if isinstance(item, dict):
+            pending += ((path, name) for name in item)
+            pending += ((f"{path}.{name}", child) for name, child in item.items())
+        elif isinstance(item, list):
+            pending += ((f"{path}[{index}]", child) for index, child in enumerate(item))
+        elif isinstance(item, str) and (found := _UNSTORABLE.search(item)):
+            raise BadRequest.of(
+                f"A string holds {ascii(found[0])[1:-1]}, which is not a character that FHIR allows.",
+                path if path.isprintable() else _root(value),
+                code="value",
+            )
+
+
+def _root(value: Any) -> str:
+    named = value.get("resourceType") if isinstance(value, dict) else None
+    return named if isinstance(named, str) and named.isalpha() else "http.body"
 
 
 def _too_deep(max_depth: int) -> BadRequest:

@@ -7,6 +7,8 @@ a transaction, an authorization and an answer of its own.
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from fhir_lab.documents import Resource
+from fhir_lab.http import media
 from fhir_lab.http.preconditions import http_date
 from fhir_lab.interactions.bundles import answered
 from fhir_lab.interactions.bundles import bundle as text_of
@@ -14,7 +16,7 @@ from fhir_lab.interactions.failure import refusal
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.interactions.router import check, perform
 from fhir_lab.interactions.writes import answer, entry_of
-from fhir_lab.outcomes import BadRequest, FhirError
+from fhir_lab.outcomes import BadRequest, FhirError, Issue
 from fhir_lab.search.values import date_range
 from fhir_lab.storage.references import references
 from fhir_lab.storage.transaction import apply, named
@@ -40,16 +42,17 @@ def bundle(request: Request) -> Response:
         )
     if not isinstance(entries, list):
         raise BadRequest.of("Bundle.entry is not an array.", "Bundle.entry", code="structure")
+    _refuse(request.services.validator.part(_without(body, "entry"), "Bundle", "Bundle"))
     answers = _batch(request, entries) if kind == "batch" else _transaction(request, entries)
     return Response(200, text_of(f"{kind}-response", [answered(response) for response in answers]))
 
 
 def _batch(request: Request, entries: list[Any]) -> list[Response]:
     answers = []
-    urns = {entry.get("fullUrl") for entry in entries if isinstance(entry, dict)}
-    for entry in entries:
+    urns = {url for entry in entries if isinstance(entry, dict) and isinstance(url := entry.get("fullUrl"), str)}
+    for index, entry in enumerate(entries):
         try:
-            asked = _request(request, entry)
+            asked = _request(request, entry, _label(index))
             _refuse_dependence(asked, urns)
             answers.append(perform(asked))
         except Exception as error:
@@ -57,7 +60,7 @@ def _batch(request: Request, entries: list[Any]) -> list[Response]:
     return answers
 
 
-def _refuse_dependence(asked: Request, urns: set[Any]) -> None:
+def _refuse_dependence(asked: Request, urns: set[str]) -> None:
     for reference in references(asked.body):
         if reference.startswith("urn:") and reference in urns:
             raise BadRequest.of(
@@ -67,6 +70,7 @@ def _refuse_dependence(asked: Request, urns: set[Any]) -> None:
 
 
 def _transaction(request: Request, entries: list[Any]) -> list[Response]:
+    _refuse_repeated(entries)
     requests = [_checked(request, entry, _label(index)) for index, entry in enumerate(entries)]
     reads = [index for index, asked in enumerate(requests) if asked.interaction.method == "GET"]
     writes = [index for index, asked in enumerate(requests) if asked.interaction.method != "GET"]
@@ -82,7 +86,7 @@ def _transaction(request: Request, entries: list[Any]) -> list[Response]:
 
 def _checked(request: Request, entry: Any, label: str) -> Request:
     try:
-        asked = _request(request, entry)
+        asked = _request(request, entry, label)
         check(asked)
     except FhirError as error:
         raise named(error, label) from None
@@ -104,15 +108,31 @@ def _seen(asked: Request, unit: Unit, label: str) -> Response:
         raise named(error, label) from None
 
 
-def _request(outer: Request, entry: Any) -> Request:
-    """An entry as a request of its own. Raises `BadRequest`, `NotFound` and `MethodNotAllowed`."""
+def _refuse_repeated(entries: list[Any]) -> None:
+    seen: dict[Any, int] = {}
+    for index, entry in enumerate(entries):
+        url = entry.get("fullUrl") if isinstance(entry, dict) else None
+        if isinstance(url, str) and seen.setdefault(url, index) != index:
+            raise BadRequest.of(
+                f"The entries {seen[url]} and {index} have the same fullUrl '{url[:100]}'; it is unique (bdl-7).",
+                f"{_label(index)}.fullUrl",
+                code="invariant",
+            )
+
+
+def _request(outer: Request, entry: Any, label: str) -> Request:
+    """An entry as a request of its own. Raises `BadRequest`, `NotFound`, `MethodNotAllowed` and `NotAcceptable`."""
     asked = entry.get("request") if isinstance(entry, dict) else None
     if not isinstance(asked, dict) or not isinstance(asked.get("url"), str) or not isinstance(asked.get("method"), str):
-        raise BadRequest.of("An entry needs a request with a method and a url.", "request", code="required")
-    path, _, query = asked["url"].removeprefix(outer.base).partition("?")
+        raise BadRequest.of("An entry needs a request with a method and a url.", f"{label}.request", code="required")
+    _refuse(outer.services.validator.part(_without(entry, "resource"), "Bundle.entry", label))
+    path, _, query = asked["url"].removeprefix(f"{outer.base}/").partition("?")
     target = outer.router.find(asked["method"], unquote(path))
     _refuse_nested(target.interaction)
     pairs = parse_qsl(query, keep_blank_values=True)
+    for name, value in pairs:
+        if name == "_format" and value:
+            media.check_format(value)
     return Request(
         services=outer.services,
         router=outer.router,
@@ -127,6 +147,15 @@ def _request(outer: Request, entry: Any) -> Request:
         returns=outer.returns,
         lenient=outer.lenient,
     )
+
+
+def _without(element: Resource, name: str) -> Resource:
+    return {key: value for key, value in element.items() if key != name}
+
+
+def _refuse(issues: list[Issue]) -> None:
+    if issues:
+        raise BadRequest(issues)
 
 
 def _refuse_nested(interaction: Interaction) -> None:

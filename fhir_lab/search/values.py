@@ -4,6 +4,7 @@ The index stores these values and a search compares with them, so both sides cal
 https://hl7.org/fhir/R4/search.html#prefix, #date, #number, #string, #reference
 """
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ FAR_FUTURE = 2**62
 
 # PostgreSQL refuses index entries over 2,704 bytes. A character takes up to 4.
 KEY_LENGTH = 300
+KEY_HEAD = KEY_LENGTH - 64
 NORM_LENGTH = 600
 
 # A double holds no more.
@@ -188,8 +190,13 @@ def _without_marks(text: str) -> str:
 
 
 def key(text: str) -> str:
-    """A token, URI or URL as the index keeps it and searches look it up: its first KEY_LENGTH characters."""
-    return text[:KEY_LENGTH]
+    """A token, URI or URL as the index keeps it and searches look it up.
+
+    A text over KEY_LENGTH characters is cut, and its SHA-256 tells it from others that begin the same.
+    """
+    if len(text) <= KEY_LENGTH:
+        return text
+    return text[:KEY_HEAD] + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def parse_reference(text: str, base: str) -> ParsedReference | None:

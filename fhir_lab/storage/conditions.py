@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, and_, bindparam, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fhir_lab.outcomes import PreconditionFailed
+from fhir_lab.search.values import key
 from fhir_lab.storage.references import CHUNK
 from fhir_lab.storage.tables import idx_token, resource
 from fhir_lab.storage.unit import Unit
@@ -70,7 +71,7 @@ def _identifier(unit: Unit, condition: Condition) -> tuple[int, str, str] | None
     """(parameter id, system, value) of a plain `identifier=system|value`, the condition that bundles repeat a lot."""
     resource_type, query = condition
     pairs = parse_qsl(query, keep_blank_values=True)
-    if len(pairs) != 1 or pairs[0][0] != "identifier" or any(mark in pairs[0][1] for mark in ("\\", ",")):
+    if len(pairs) != 1 or pairs[0][0] != "identifier" or any(mark in pairs[0][1] for mark in ("\\", ",", "\0")):
         return None
     system, bar, value = pairs[0][1].partition("|")
     parameter = unit.services.registry.get(resource_type, "identifier")
@@ -78,7 +79,7 @@ def _identifier(unit: Unit, condition: Condition) -> tuple[int, str, str] | None
         return None
     if not unit.caller.access(resource_type, "s").unrestricted:
         return None
-    return parameter.id, system, value
+    return parameter.id, key(system), key(value)
 
 
 def _by_identifier(unit: Unit, keys: dict[Condition, tuple[int, str, str]]) -> dict[Condition, list[str]]:

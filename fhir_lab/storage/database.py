@@ -152,8 +152,10 @@ def _away(error: BaseException) -> bool:
     if isinstance(cause, sqlite3.Error):
         return isinstance(cause, sqlite3.OperationalError) and "syntax" not in str(cause)
     state = getattr(cause, "sqlstate", None)
-    # Class 08 connection, 53 insufficient resources, 57P server shutdown; no state: the connection never was or broke.
-    return state is None or state[:2] in ("08", "53") or state[:3] == "57P"
+    if state is None:  # the connection never was, or it broke; other errors without a state are the driver's own
+        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    # Class 08 connection, 53 insufficient resources, 57P server shutdown.
+    return state[:2] in ("08", "53") or state[:3] == "57P"
 
 
 @contextmanager

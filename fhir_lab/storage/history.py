@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#history
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from fhir_lab.outcomes import BadRequest, Forbidden, NotFound
 from fhir_lab.storage.repository import Version
 from fhir_lab.storage.tables import change, resource, resource_history
 from fhir_lab.storage.unit import Unit
+
+_CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,12 @@ def _current_during(low: int, high: int) -> ColumnElement[bool]:
 
 
 def _before(cursor: str) -> ColumnElement[bool]:
-    parts = cursor.split(".")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
         raise BadRequest.of(
-            f"The history page '{cursor}' does not exist; follow the links of the Bundle.", "http._page"
+            f"The history page '{cursor[:64]}' does not exist; follow the links of the Bundle.", "http._page"
         )
-    at, seq = int(parts[0]), int(parts[1])
+    at, seq = int(found[1]), int(found[2])
     return or_(change.c.at < at, and_(change.c.at == at, change.c.seq < seq))
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, PreconditionFailed
@@ -18,8 +18,16 @@ from fhir_lab.storage.repository import COLUMNS, Version, check_access, version_
 from fhir_lab.storage.tables import resource as resource_table
 from fhir_lab.storage.unit import Unit
 
-_ETAG = re.compile(r'(?:W/)?"?([A-Za-z0-9\-.]{1,64})"?')
+_ETAG = re.compile(r'(?:W/)?("?)([A-Za-z0-9\-.]{1,64})\1')
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+# Built once: building it takes longer than running it. By whether the writer will keep the keys of the rows.
+_CURRENT = {
+    keeps_key: select(*COLUMNS)
+    .where(tuple_(resource_table.c.type, resource_table.c.id).in_(bindparam("keys", expanding=True)))
+    .order_by(resource_table.c.pk)
+    .with_for_update(key_share=keeps_key)
+    for keeps_key in (True, False)
+}
 
 
 @dataclass(slots=True)
@@ -175,13 +183,7 @@ def _load_current(unit: Unit, plans: list[Plan]) -> None:
 def _locked(unit: Unit, keys: list[Target], *, keeps_key: bool) -> dict[Target, Version]:
     found: dict[Target, Version] = {}
     for start in range(0, len(keys), CHUNK):
-        query = (
-            select(*COLUMNS)
-            .where(tuple_(resource_table.c.type, resource_table.c.id).in_(keys[start : start + CHUNK]))
-            .order_by(resource_table.c.pk)
-            .with_for_update(key_share=keeps_key)
-        )
-        for row in unit.connection.execute(query):
+        for row in unit.connection.execute(_CURRENT[keeps_key], {"keys": keys[start : start + CHUNK]}):
             version = version_of(row)
             found[(version.type, version.id)] = version
     return found
@@ -193,22 +195,40 @@ def _check(unit: Unit, item: Plan) -> None:
         item.settled = True
         if item.current is not None:
             item.version, item.last_updated = item.current.version, item.current.last_updated
-    if entry.if_match is not None:
-        _check_if_match(item, entry.if_match)
-    if entry.if_none_match == "*" and item.live and entry.method == "PUT":
-        raise PreconditionFailed.of(f"{item.type}/{item.id} exists already.", entry.label or "http.If-None-Match")
+    # Access first: a refused precondition tells the version.
     if item.live and not item.settled and item.pk:
         check_access(unit, item.type, "d" if entry.method == "DELETE" else "u", item.pk)
+    if entry.if_match is not None:
+        _check_if_match(item, entry.if_match)
+    if entry.if_none_match is not None and entry.method == "PUT":
+        _check_if_none_match(item, entry.if_none_match)
 
 
-def _check_if_match(item: Plan, if_match: str) -> None:
-    where = f"{item.entry.label}.request.ifMatch" if item.entry.label else "http.If-Match"
-    wanted = _ETAG.fullmatch(if_match.strip())
-    if wanted is None:
-        raise BadRequest.of(f"If-Match '{if_match}' is not an ETag like W/\"3\".", where, code="value")
+def _check_if_match(item: Plan, header: str) -> None:
+    wanted, where = _versions(item, header, "If-Match")
     actual = str(item.current.version) if item.current is not None and item.live else "none"
-    if wanted[1] != actual:
+    if actual not in wanted and not ("*" in wanted and item.live):
         raise PreconditionFailed.of(
-            f"If-Match asks for version {wanted[1]}, but the current version of {item.type}/{item.id} is {actual}.",
+            f"If-Match asks for version {' or '.join(sorted(wanted))}, "
+            f"but the current version of {item.type}/{item.id} is {actual}.",
             where,
         )
+
+
+def _check_if_none_match(item: Plan, header: str) -> None:
+    unwanted, where = _versions(item, header, "If-None-Match")
+    if item.live and item.current is not None and not unwanted.isdisjoint(("*", str(item.current.version))):
+        raise PreconditionFailed.of(f"{item.type}/{item.id} exists already, at version {item.current.version}.", where)
+
+
+def _versions(item: Plan, header: str, name: str) -> tuple[set[str], str]:
+    """The versions that a header of ETags lists, `*` among them, and where it stands.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-13.1
+    """
+    element = name[0].lower() + name[1:].replace("-", "")
+    where = f"{item.entry.label}.request.{element}" if item.entry.label else f"http.{name}"
+    tags = [tag.strip() for tag in header.split(",")]
+    if not all(tag == "*" or _ETAG.fullmatch(tag) for tag in tags):
+        raise BadRequest.of(f"{name} '{header[:100]}' is not an ETag like W/\"3\".", where, code="value")
+    return {tag.removeprefix("W/").strip('"') for tag in tags}, where

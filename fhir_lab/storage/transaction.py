@@ -145,4 +145,10 @@ def _written(plan: Plan) -> Written:
 
 def named(error: FhirError, label: str) -> FhirError:
     """The same error with the entry it came from in each expression."""
-    return type(error)([replace(issue, expression=(label, *issue.expression)) for issue in error.issues], error.headers)
+    issues = [
+        issue
+        if any(path.startswith(label) for path in issue.expression)
+        else replace(issue, expression=(label, *issue.expression))
+        for issue in error.issues
+    ]
+    return type(error)(issues, error.headers)

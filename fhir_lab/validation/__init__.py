@@ -42,3 +42,9 @@ class Validator:
             rest = f"{len(issues) - MOST_ISSUES} more errors are not listed."
             return [*issues[:MOST_ISSUES], Issue("too-costly", rest, (resource_type,), severity="information")]
         return issues
+
+    def part(self, value: Any, element: str, path: str) -> list[Issue]:
+        """Everything that is wrong with one element, such as a `Bundle.entry`, that stands at this FHIRPath."""
+        issues: list[Issue] = []
+        self._guard.shape(element).check(value, path, Walk(issues), {})
+        return issues

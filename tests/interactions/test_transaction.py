@@ -118,7 +118,7 @@ def test_a_conditional_reference_must_match_one_resource(api: Api) -> None:
         (entry("PUT", "Patient/a", patient("b")), 400, "Bundle.entry[0].resource.id"),
         (entry("POST", "Patient"), 400, "Bundle.entry[0]"),
         (entry("PUT", "Patient/a", patient("a"), ifMatch='W/"4"'), 412, "Bundle.entry[0].request.ifMatch"),
-        ({"resource": patient()}, 400, "Bundle.entry[0]"),
+        ({"resource": patient()}, 400, "Bundle.entry[0].request"),
     ],
 )
 def test_an_entry_that_cannot_be_done_refuses_the_whole(api: Api, asked: Json, status: int, where: str) -> None:

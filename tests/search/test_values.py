@@ -243,7 +243,9 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 
 def test_what_the_index_keeps_fits_its_entries() -> None:
     assert len(normalise("é" * 5000)) == NORM_LENGTH
-    assert key("x" * 5000) == "x" * KEY_LENGTH
+    assert len(key("x" * 5000)) == KEY_LENGTH
+    assert key("x" * KEY_LENGTH) == "x" * KEY_LENGTH
+    assert key("x" * 5000) != key("x" * 5001)
     largest = len("\U0001f9ea".encode())
     assert NORM_LENGTH * largest < 2704
     assert 2 * KEY_LENGTH * largest < 2704
