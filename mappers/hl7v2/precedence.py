@@ -1,9 +1,10 @@
 """Which of two statements about the same result stands: the stored one or the one that just came?
 
-Messages arrive in any order. The newer content wins: by the time of analysis (OBX-19), else of issue (OBR-22), else of
-sending (MSH-7), always comparing like with like; at equal times the status decides, preliminary before final before
-corrected. Two rules stand above the times: what is not final never replaces what was, and what was declared wrong or
-deleted comes back only by a statement that is certainly newer.
+Messages arrive in any order, and every order must end in the same state. What is settled (final, amended, corrected,
+cancelled, wrong) stands above what is not, whatever their times: a preliminary never replaces a final. Among equals the
+newer content wins: by the time of analysis (OBX-19), else of issue (OBR-22), else of sending (MSH-7), always comparing
+like with like; at equal times the status decides, preliminary before final before corrected. What was declared wrong
+or deleted comes back only by a statement that is certainly newer.
 """
 
 from dataclasses import dataclass
@@ -26,8 +27,7 @@ _RANK = {
     "cancelled": 5,
     "entered-in-error": 6,
 }
-_FINAL = 3
-_CANCELLED = _RANK["cancelled"]
+_SETTLED = _RANK["final"]
 _WRONG = _RANK["entered-in-error"]
 
 
@@ -48,8 +48,8 @@ class Statement:
 
     def replaces(self, old: "Statement") -> bool:
         """True when this statement, which came later, stands instead of `old`."""
-        if self.rank < _FINAL <= old.rank and old.rank != _CANCELLED:
-            return False
+        if (self.rank >= _SETTLED) != (old.rank >= _SETTLED):
+            return self.rank >= _SETTLED
         pairs = [(new, was) for new, was in zip(self.times, old.times, strict=True) if new and was]
         if not pairs:
             return self.rank >= old.rank if old.rank == _WRONG else True

@@ -2,11 +2,36 @@
 
 import copy
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from fhir_lab.documents import Resource, dumps, parse
-from mappers.hl7v2.oru import Conversion, Key
+from fhir_lab.ingest.hl7v2.message import read_message
+from fhir_lab.validation import Validator
+from mappers.hl7v2.oru import Conversion, Key, convert
+
+BERLIN = ZoneInfo("Europe/Berlin")
+HEAD = "MSH|^~\\&|LIS|LAB|EHR|WARD|20250314120000+0100||ORU^R01^ORU_R01|1|P|2.5.1"
+PATIENT = "PID|1||P1^^^HOSP^MR||Doe^Jane||19800101|F"
+ORDER = "OBR|1||F1^LIS|58410-2^CBC^LN|||20250314100000+0100|||||||||||||||20250314110000+0100||HM|F"
+
+
+@cache
+def validator() -> Validator:
+    """The 4.0.1 checks."""
+    return Validator()
+
+
+def invalid(conversion: Conversion) -> list[str]:
+    """What is wrong with the resources of a Bundle."""
+    return [
+        f"{issue.expression}: {issue.details}"
+        for entry in conversion.bundle["entry"]
+        for issue in validator().check(entry["resource"], entry["resource"]["resourceType"])
+        if issue.severity != "warning"
+    ]
 
 
 class Store:
@@ -24,6 +49,22 @@ class Store:
                 if name.startswith(key.type + "/") and (key.system, key.value) in numbers:
                     found.setdefault(key, []).append(copy.deepcopy(resource))
         return found
+
+    def send(self, *lines: str, head: str = HEAD, zone: ZoneInfo = BERLIN) -> Conversion:
+        """Convert a message and apply it; its resources must be valid and its results all accounted for."""
+        message = read_message(("\r".join([head, *lines]) + "\r").encode())
+        conversion = convert(message, zone=zone, current=self.current)
+        assert invalid(conversion) == []
+        assert conversion.obx_in == sum(line.startswith("OBX") for line in lines)
+        assert conversion.obx_in == conversion.obx_stored + conversion.obx_quarantined
+        self.apply(conversion)
+        return conversion
+
+    def result(self, *lines: str) -> Resource:
+        """The one Observation that an OBX (with what follows it) becomes."""
+        conversion = self.send(PATIENT, ORDER, *lines)
+        assert conversion.reasons == []
+        return self.one("Observation")
 
     def of(self, resource_type: str) -> list[Resource]:
         return [resource for name, resource in self.resources.items() if name.startswith(resource_type + "/")]
@@ -82,6 +123,8 @@ class Store:
 
     @staticmethod
     def _bare(resource: Resource) -> bytes:
-        meta = {name: part for name, part in resource.get("meta", {}).items() if name not in ("versionId", "lastUpdated")}
+        meta = {
+            name: part for name, part in resource.get("meta", {}).items() if name not in ("versionId", "lastUpdated")
+        }
         rest = {name: part for name, part in sorted(resource.items()) if name not in ("id", "meta")}
         return dumps({**rest, "meta": meta})
