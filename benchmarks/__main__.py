@@ -29,7 +29,9 @@ def arguments() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=8, help="how long each workload runs (default: 8)")
-    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS, help="which workloads to run after the import")
+    parser.add_argument(
+        "--only", nargs="+", choices=WORKLOADS, default=WORKLOADS, help="which workloads follow the import"
+    )
     parser.add_argument("--workers", type=int, default=CORES, help=f"API processes (default: one per core, {CORES})")
     parser.add_argument("--clients", type=int, default=32, help="users at once in the mixes (default: 32)")
     parser.add_argument("--patients", type=int, default=200, help="invented patients to load first (default: 200)")
