@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+import redis
+
 START_SECONDS = 30.0
 
 
@@ -50,8 +53,9 @@ class PrivateServers:
         settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}", "fsync=off"]
         settings += ["synchronous_commit=off", "full_page_writes=off", "max_connections=300"]
         arguments = [argument for setting in settings for argument in ("-c", setting)]
-        self._start([postgres, "-D", data, *arguments], port, folder / "log", user)
-        return f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        self._start([postgres, "-D", data, *arguments], folder / "log", user, lambda: psycopg.connect(url).close())
+        return url.replace("postgresql:", "postgresql+psycopg:")
 
     def start_redis(self) -> str:
         """A new Redis; returns its URL. Raises `CannotStartError`."""
@@ -62,8 +66,9 @@ class PrivateServers:
         folder.mkdir()
         port = free_port()
         arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-        self._start([program, *arguments], port, folder / "log", None)
-        return f"redis://127.0.0.1:{port}/0"
+        url = f"redis://127.0.0.1:{port}/0"
+        self._start([program, *arguments], folder / "log", None, lambda: _ping(url))
+        return url
 
     def stop(self) -> None:
         """Stop what was started and remove its files."""
@@ -79,21 +84,27 @@ class PrivateServers:
             self._folder.chmod(0o755)
         return self._folder
 
-    def _start(self, command: list[str], port: int, log: Path, user: str | None) -> None:
+    def _start(self, command: list[str], log: Path, user: str | None, connect: Callable[[], None]) -> None:
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, stdout=output, stderr=output, cwd=log.parent, user=user, group=_group(user)
-            )
+            as_user = {"user": user, "group": _group(user), "cwd": log.parent}
+            process = subprocess.Popen(command, stdout=output, stderr=output, **as_user)
         self._stops.append(lambda: _end(process))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return
-            time.sleep(0.05)
+            try:
+                connect()
+            except (psycopg.OperationalError, redis.RedisError):
+                time.sleep(0.05)
+            else:
+                return
         raise CannotStartError(
             f"{Path(command[0]).name} does not come up: {log.read_text(errors='replace')[-400:].strip()}"
         )
+
+
+def _ping(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.ping()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
