@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, false, or_
+from sqlalchemy import ColumnElement, FromClause, Table, and_, or_
 
 from fhir_lab.search.columns import CODINGS, DateColumn, DayColumn, TokenColumn
 from fhir_lab.search.kinds import date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds.reference import ReferenceValue
 from fhir_lab.search.kinds.token import TokenValue
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.sets import Test
@@ -25,7 +26,7 @@ from fhir_lab.storage.tables import (
 # Likely sizes of sets, the smallest first; see `sets.Rows.rank`.
 ONE, FEW, SOME, MANY, MOST = 0, 1, 3, 5, 7
 
-Pks = Mapping[Any, Sequence[int]]
+Pks = Mapping[ReferenceValue, Sequence[int]]
 
 TABLES: dict[str, Table] = {
     "token": idx_token,
@@ -37,7 +38,6 @@ TABLES: dict[str, Table] = {
     "uri": idx_uri,
 }
 _TESTS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
-    "token": lambda value, row: token.compile(value, row.system, row.code),
     "string": string.compile,
     "date": lambda value, row: date.compile(value, row.low, row.high, row.low),
     "number": lambda value, row: number.compile(value, row.value, row.low, row.high),
@@ -70,9 +70,9 @@ def index_test(parameter: SearchParameter, kind: str, values: Sequence[Any], pks
 def value_test(kind: str, values: Sequence[Any], pks: Pks, row: FromClause) -> ColumnElement[bool]:
     """The condition that an index row has one of the values."""
     if kind == "reference":
-        return or_(*(reference.compile(value, row.c, pks.get(value, ())) for value in values))
-    if kind == "token" and len(values) > 1 and all(value.system is None for value in values):
-        return row.c.code.in_([value.code for value in values])
+        return reference.compile(values, row.c, pks)
+    if kind == "token":
+        return token.compile_any(values, row.c.system, row.c.code)
     return or_(*(_TESTS[kind](value, row.c) for value in values))
 
 
@@ -81,7 +81,7 @@ def column_test(column: TokenColumn | DateColumn | DayColumn, values: Sequence[A
 
     def test(row: FromClause) -> ColumnElement[bool]:
         if isinstance(column, TokenColumn):
-            return or_(*(_token_column(value, row.c[column.column.name], column.boolean) for value in values))
+            return _token_column(values, row.c[column.column.name], column.boolean)
         if isinstance(column, DayColumn):
             first, last = row.c[column.first.name], row.c[column.last.name]
             return or_(*(date.compile_days(value, first, last, zone) for value in values))
@@ -92,15 +92,13 @@ def column_test(column: TokenColumn | DateColumn | DayColumn, values: Sequence[A
     return test
 
 
-def _token_column(value: TokenValue, column: ColumnElement[Any], boolean: bool) -> ColumnElement[bool]:
+def _token_column(values: Sequence[TokenValue], column: ColumnElement[Any], boolean: bool) -> ColumnElement[bool]:
     """The column holds values without a system, as `idx_token` would."""
-    if value.system and not value.implied:
-        return false()
-    if value.code is None:
+    own = [value for value in values if value.implied or not value.system]
+    if any(value.code is None for value in own):
         return column.is_not(None)
-    if boolean:
-        return column.is_(value.code == "true") if value.code in ("true", "false") else false()
-    return column == value.code
+    codes = [value.code for value in own]
+    return column.in_([code == "true" for code in codes if code in ("true", "false")] if boolean else codes)
 
 
 def rank(parameter: SearchParameter, modifier: str, values: Sequence[Any]) -> int:

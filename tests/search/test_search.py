@@ -356,6 +356,34 @@ def test_every_table_that_can_lead_gives_each_resource_once(finder: Finder) -> N
     assert finder.ids("Patient", "_has:Observation:patient:category=x") == ["p"]
 
 
+@pytest.mark.parametrize(
+    ("resource_type", "name", "value", "most"),
+    [
+        ("Patient", "_id", "x{}", 1000),
+        ("Patient", "identifier", "{}", 1000),
+        ("Patient", "identifier", "urn:x|{}", 1000),
+        ("Patient", "gender", "{}", 1000),
+        ("Observation", "focus", "x{}", 1000),
+        ("Observation", "subject", "http://x/Patient/{}", 1000),
+        ("Observation", "subject:identifier", "urn:x|{}", 1000),
+        ("Patient", "name", "x{}", 100),
+        ("Patient", "birthdate", "1{:03}", 100),
+        ("Observation", "date", "ge1{:03}", 100),
+        ("Observation", "value-quantity", "ne{}||mg", 100),
+        ("Observation", "code-value-quantity", "a${}", 100),
+        ("ValueSet", "url", "http://x/{}", 100),
+        ("Observation", "code:text", "x{}", 100),
+    ],
+)
+def test_as_many_alternatives_as_are_allowed_can_be_run(
+    finder: Finder, resource_type: str, name: str, value: str, most: int
+) -> None:
+    values = [value.format(n) for n in range(most + 1)]
+    assert finder.found(resource_type, f"{name}={','.join(values[:most])}") == set()
+    with pytest.raises(BadRequest):
+        finder.page(resource_type, f"{name}={','.join(values)}")
+
+
 def test_conditional_matching_is_strict_and_wants_a_criterion(finder: Finder) -> None:
     finder.put(patient("a", identifier=[{"system": MRN, "value": "1"}]), patient("b"), patient("c"))
     assert finder.matching("Patient", f"identifier={MRN}|1") == ["a"]

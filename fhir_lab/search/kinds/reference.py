@@ -88,15 +88,22 @@ def read_identifier(text: str) -> ReferenceValue:
     return ReferenceValue(identifier=token.read(text))
 
 
-def compile(value: ReferenceValue, columns: Any, pks: Sequence[int]) -> ColumnElement[bool]:
-    """The condition on a row of `idx_reference`; `pks` are the local resources that the value names."""
-    if value.identifier is not None:
-        return and_(
-            token.compile(value.identifier, columns.identifier_system, columns.identifier_value),
-            or_(columns.identifier_system != "", columns.identifier_value != ""),
-        )
-    found: ColumnElement[bool] = columns.url == value.url if value.url else columns.target_pk.in_(pks)
-    return found
+def compile(
+    values: Sequence[ReferenceValue], columns: Any, pks: Mapping[ReferenceValue, Sequence[int]]
+) -> ColumnElement[bool]:
+    """The condition that a row of `idx_reference` has one of the values; `pks` are the local resources they name."""
+    tests: list[ColumnElement[bool]] = []
+    identifiers = [value.identifier for value in values if value.identifier is not None]
+    if identifiers:
+        system, identifier = columns.identifier_system, columns.identifier_value
+        tests.append(and_(token.compile_any(identifiers, system, identifier), or_(system != "", identifier != "")))
+    urls = [value.url for value in values if value.url]
+    if urls:
+        tests.append(columns.url.in_(urls))
+    local = sorted({pk for value in values for pk in pks.get(value, ())})
+    if local or not tests:
+        tests.append(columns.target_pk.in_(local))
+    return or_(*tests)
 
 
 def match(value: ReferenceValue, row: ReferenceRow) -> bool:

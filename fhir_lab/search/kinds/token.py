@@ -7,11 +7,11 @@ as it is, and `http://hl7.org/fhir/observation-status|final` once the search has
 `:missing` knows of it.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, or_, tuple_
 
 from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.expressions import Node
@@ -75,6 +75,7 @@ def texts(node: Node, _place: Place) -> list[tuple[str, str]]:
 
 
 MODIFIERS = ("not", "text")
+FEW_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,22 @@ def compile(value: TokenValue, system: ColumnElement[str], code: ColumnElement[s
     if value.system is not None:
         tests.append(system.in_((value.system, "")) if value.implied else system == value.system)
     return and_(*tests)
+
+
+def compile_any(
+    values: Sequence[TokenValue], system: ColumnElement[str], code: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """The condition that a row has one of the values: lists where they are plain, since a thousand ORs are too deep."""
+    plain = [value.code for value in values if value.system is None and value.code is not None]
+    pairs = [(value.system, value.code) for value in values if value.system is not None and value.code is not None]
+    tests = [compile(value, system, code) for value in values if value.code is None or value.implied]
+    if len(pairs) > FEW_PAIRS:
+        tests.append(tuple_(system, code).in_(pairs))
+    else:
+        tests += [and_(code == wanted, system == own) for own, wanted in pairs]
+    if plain:
+        tests.append(code.in_(plain) if len(plain) > 1 else code == plain[0])
+    return or_(*tests)
 
 
 def match(value: TokenValue, row: TokenRow) -> bool:
