@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
-from fhir_lab.http.fhir import FhirRoute
+from fhir_lab.http.fhir import FhirEdge
 from fhir_lab.http.health import Health
 from fhir_lab.http.metrics import Metrics
 from fhir_lab.http.observe import Observe
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     services = services or Services(settings or Settings())
     metrics, health = Metrics(services), Health(services)
     router = Router(INTERACTIONS, services.registry.types, smart_configuration(services.settings))
-    fhir = FhirRoute(services, router)
+    fhir = FhirEdge(services, router)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -58,8 +58,8 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
 
     app = FastAPI(title="FHIR Lab", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
-    app.router.routes[:0] = [
-        fhir,
+    app.state.fhir = fhir
+    app.router.routes += [
         *endpoints.routes(services),
         Route("/healthz", health.alive),
         Route("/readyz", health.ready),
@@ -69,14 +69,15 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     ]
     for error in (FhirError, HTTPException, RequestValidationError):
         app.add_exception_handler(error, refused)
-    _add_middleware(app, services.settings, metrics)
+    _add_middleware(app, fhir, services.settings, metrics)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def _add_middleware(app: FastAPI, fhir: FhirEdge, settings: Settings, metrics: Metrics) -> None:
     """The one added last is the outermost."""
     app.add_middleware(Guard)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(fhir.before)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

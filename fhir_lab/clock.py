@@ -6,6 +6,7 @@ and the number in the database say the same.
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,4 +48,9 @@ def from_micros(micros: int) -> datetime:
 
 def instant(micros: int) -> str:
     """Microseconds since 1970 UTC as a FHIR instant with milliseconds, `2026-11-20T08:30:00.123Z`."""
-    return from_micros(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros // 1000 % 1000:03d}Z"
+    return f"{_seconds(micros // 1_000_000)}.{micros // 1000 % 1000:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _seconds(seconds: int) -> str:
+    return from_micros(seconds * 1_000_000).strftime("%Y-%m-%dT%H:%M:%S")

@@ -4,6 +4,7 @@ https://prometheus.io/docs/practices/naming/
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -33,11 +34,13 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(Connections(services))
+        self._counters = cache(lambda interaction, name, status: self._requests.labels(interaction, name, str(status)))
+        self._timers = cache(self._seconds.labels)
 
     def count(self, interaction: str, resource_type: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        self._requests.labels(interaction, resource_type, str(status)).inc()
-        self._seconds.labels(interaction).observe(seconds)
+        self._counters(interaction, resource_type, status).inc()
+        self._timers(interaction).observe(seconds)
 
     def show(self, _: Request) -> Response:
         """GET /metrics in the text format of Prometheus."""

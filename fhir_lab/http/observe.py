@@ -47,15 +47,15 @@ class Observe:
             route = trace.route or _template(scope)
             self.metrics.count(trace.interaction or "other", trace.type, status, seconds)
             if route not in QUIET and logger.isEnabledFor(logging.INFO):
-                line = {
-                    "method": scope["method"],
-                    "route": route,
-                    "status": status,
-                    "ms": round(seconds * 1000, 2),
-                    "request_id": trace.request_id,
-                    "subject": trace.subject,
-                }
-                logger.info("request", extra=line)
+                # Made by hand: `logger.info` would first look through the stack for the line that called it.
+                record = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "request", None, None)
+                record.method = scope["method"]
+                record.route = route
+                record.status = status
+                record.ms = round(seconds * 1000, 2)
+                record.request_id = trace.request_id
+                record.subject = trace.subject
+                logger.handle(record)
 
 
 def _template(scope: Scope) -> str:

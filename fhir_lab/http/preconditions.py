@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html#cread https://www.rfc-editor.org/rfc/rfc9110#s
 
 from collections.abc import Mapping
 from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 
 from fhir_lab.clock import to_micros
 
@@ -18,7 +19,12 @@ def etag(version: int) -> str:
 
 def http_date(micros: int) -> str:
     """Microseconds since 1970 UTC as an HTTP date, in whole seconds."""
-    return formatdate(micros // SECOND, usegmt=True)
+    return _seconds(micros // SECOND)
+
+
+@lru_cache(maxsize=1024)
+def _seconds(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def unchanged(headers: Mapping[str, str], version: int, last_updated: int) -> bool:

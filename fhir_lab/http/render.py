@@ -1,23 +1,29 @@
 """A Response as status line, headers and bytes. https://hl7.org/fhir/R4/http.html#general"""
 
 from fhir_lab.documents import dumps, parse
+from fhir_lab.http.compress import MINIMUM, accepts_gzip, compressed
 from fhir_lab.http.media import FHIR_JSON
 from fhir_lab.http.preconditions import etag, http_date
 from fhir_lab.interactions.message import Response
 
 Headers = list[tuple[bytes, bytes]]
 # Without Cache-Control a browser may show a stale result for as long as it guesses from Last-Modified.
-ALWAYS: Headers = [(b"vary", b"Accept"), (b"cache-control", b"private, no-cache")]
+ALWAYS: Headers = [(b"vary", b"Accept, Accept-Encoding"), (b"cache-control", b"private, no-cache")]
 CONTENT = (b"content-type", FHIR_JSON.encode())
 BODILESS = (204, 304)
 
 
-def rendered(response: Response, *, pretty: bool = False, applied: str = "") -> tuple[int, Headers, bytes]:
-    """Status, headers and body; `applied` is the value of Preference-Applied."""
+def rendered(
+    response: Response, *, encodings: str = "", pretty: bool = False, applied: str = ""
+) -> tuple[int, Headers, bytes]:
+    """Status, headers and body; `encodings` is the request's Accept-Encoding, `applied` becomes Preference-Applied."""
     headers = ALWAYS.copy()
     body = response.resource or response.outcome
     if pretty and body:
         body = dumps(parse(body), pretty=True)
+    if len(body) >= MINIMUM and accepts_gzip(encodings):
+        body = compressed(body)
+        headers.append((b"content-encoding", b"gzip"))
     if response.status not in BODILESS:
         if body:
             headers.append(CONTENT)

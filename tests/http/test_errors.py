@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from fhir_lab.http.fhir import FhirRoute
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.interactions.router import Router
 from fhir_lab.interactions.routes import INTERACTIONS
@@ -160,7 +159,7 @@ def test_an_error_nobody_expected_is_500_and_tells_neither_client_nor_log_what_i
 
     api = Api(sqlite_services)
     table = (*INTERACTIONS, Interaction("broken", "GET", "/$broken", broken))
-    api.app.router.routes[0] = FhirRoute(sqlite_services, Router(table, sqlite_services.registry.types))
+    api.app.state.fhir.router = Router(table, sqlite_services.registry.types)
     with caplog.at_level(logging.ERROR, "fhir_lab"):
         refused = api.get("/$broken", X_Request_Id="r-1")
     assert (refused.status_code, issues(refused)) == (500, [("exception", [])])

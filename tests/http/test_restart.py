@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from fhir_lab.app import create_app
-from fhir_lab.http.fhir import FhirRoute
+from fhir_lab.http.fhir import FhirEdge
 from fhir_lab.security.tokens import issue
 from fhir_lab.services import Services
 from fhir_lab.settings import Settings
@@ -37,10 +37,10 @@ def test_no_request_after_a_restart_of_the_database_fails(postgres_services: Ser
     api.close()
 
 
-def served(services: Services, use: Callable[[httpx.AsyncClient, FhirRoute], Awaitable[None]]) -> None:
+def served(services: Services, use: Callable[[httpx.AsyncClient, FhirEdge], Awaitable[None]]) -> None:
     """Run `use` while the app is up, as under a server: reads by id need no thread then."""
     app = create_app(services=services)
-    route = next(route for route in app.router.routes if isinstance(route, FhirRoute))
+    edge: FhirEdge = app.state.fhir
     headers = {"Authorization": f"Bearer {issue(services, subject='tester', scopes='system/*.cruds')}"}
 
     async def run() -> None:
@@ -49,7 +49,7 @@ def served(services: Services, use: Callable[[httpx.AsyncClient, FhirRoute], Awa
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url=f"{BASE}/", headers=headers) as client,
         ):
-            await use(client, route)
+            await use(client, edge)
 
     asyncio.run(run())
 
@@ -75,18 +75,18 @@ def test_a_read_without_a_thread_answers_as_one_with_a_thread(services: Services
         ("Patient/c", {}, 404),
     ]
 
-    async def use(client: httpx.AsyncClient, route: FhirRoute) -> None:
+    async def use(client: httpx.AsyncClient, edge: FhirEdge) -> None:
         for path, headers, status in calls:
             quick = await client.get(path, headers=headers)
-            direct, route._direct = route._direct, None
+            direct, edge._direct = edge._direct, None
             slow = await client.get(path, headers=headers)
-            route._direct = direct
+            edge._direct = direct
             assert (quick.status_code, quick.content) == (status, slow.content)
             changing = ("x-request-id", "server-timing")
             assert {k: v for k, v in quick.headers.items() if k not in changing} == {
                 k: v for k, v in slow.headers.items() if k not in changing
             }
-        assert (route._direct is not None) is (services.database.dialect == "postgresql")
+        assert (edge._direct is not None) is (services.database.dialect == "postgresql")
 
     served(services, use)
 
@@ -96,11 +96,11 @@ def test_many_reads_at_once_without_threads_share_a_few_connections(postgres_ser
     api.put("/Patient/a", patient("a"))
     api.close()
 
-    async def use(client: httpx.AsyncClient, route: FhirRoute) -> None:
+    async def use(client: httpx.AsyncClient, edge: FhirEdge) -> None:
         answers = await asyncio.gather(*(client.get("Patient/a") for _ in range(50)))
         assert {answer.status_code for answer in answers} == {200}
-        assert route._direct is not None
-        assert len(route._direct._idle) <= postgres_services.settings.database_pool // 2
+        assert edge._direct is not None
+        assert len(edge._direct._idle) <= postgres_services.settings.database_pool // 2
 
     served(postgres_services, use)
 
@@ -110,11 +110,11 @@ def test_reads_without_threads_survive_a_restart_of_the_database(postgres_servic
     api.put("/Patient/a", patient("a"))
     api.close()
 
-    async def use(client: httpx.AsyncClient, route: FhirRoute) -> None:
+    async def use(client: httpx.AsyncClient, edge: FhirEdge) -> None:
         for _ in range(2):
             assert [(await client.get("Patient/a")).status_code for _ in range(3)] == [200, 200, 200]
             drop_connections(postgres_services)
-        assert route._direct is not None
+        assert edge._direct is not None
 
     served(postgres_services, use)
 
@@ -129,7 +129,7 @@ def test_a_database_that_is_away_is_503_with_and_without_threads(tmp_path: Path,
     )
     services = Services(settings)
 
-    async def use(client: httpx.AsyncClient, _: FhirRoute) -> None:
+    async def use(client: httpx.AsyncClient, _: FhirEdge) -> None:
         assert (await client.get(path)).status_code == 503
 
     served(services, use)
