@@ -20,6 +20,7 @@ MODIFIERS: dict[str, tuple[str, ...]] = {
     "uri": uri.MODIFIERS,
 }
 LONGEST_CHAIN = 8
+WIDEST_CHAIN = 200  # ways through the types that references without a type may lead to
 MOST_VALUES = 100
 MOST_LISTED = {"token": 1000, "reference": 1000}  # these become lists in SQL, the others an OR each
 
@@ -37,6 +38,7 @@ class Reader:
         self.registry = registry
         self._place = place
         self._now = now
+        self._ways = 0
 
     def criterion(self, resource_type: str, name: str, text: str) -> Criterion | None:
         """What `name=text` asks of a resource of this type, None when there is no value to ask for.
@@ -174,6 +176,13 @@ class Reader:
                 f"'{where}' is ambiguous: '{code}' means different things for {', '.join(able)}. "
                 f"Name the type, such as {parameter.code}:{able[0]}.{rest}.",
                 f"http.{where}",
+            )
+        self._ways += len(able)
+        if self._ways > WIDEST_CHAIN:
+            raise BadRequest.of(
+                f"'{where}' may lead to too many types. Name them, such as {parameter.code}:{able[0]}.{rest}.",
+                f"http.{where}",
+                code="too-costly",
             )
         read = [(name, self._criterion(name, rest, text, where)) for name in able]
         found_targets = tuple((name, criterion) for name, criterion in read if criterion is not None)

@@ -7,7 +7,7 @@ included until nothing new turns up. https://hl7.org/fhir/R4/search.html#include
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, Table, select, union
+from sqlalchemy import Select, Table, select, union
 
 from fhir_lab.outcomes import Issue
 from fhir_lab.search.access import Reaches
@@ -22,6 +22,7 @@ from fhir_lab.storage.unit import Unit
 
 MOST = 10_000
 CHUNK = 1000
+QUERIES = 100  # in one statement; SQLite takes 500
 _TRUNCATED = Issue(
     "incomplete", f"More than {MOST} resources would be included; the rest is left out.", severity="warning"
 )
@@ -58,10 +59,12 @@ def _by_type(versions: Iterable[Version]) -> dict[str, list[int]]:
 def _reached(unit: Unit, includes: Sequence[Include], frontier: Frontier) -> set[int]:
     registry = unit.services.registry
     queries = [query for include in includes for query in _queries(registry, include, frontier)]
-    if not queries:
-        return set()
-    statement: CompoundSelect[Any] | Select[Any] = union(*queries) if len(queries) > 1 else queries[0].distinct()
-    return set(unit.connection.execute(statement.limit(2 * MOST)).scalars())
+    found: set[int] = set()
+    for start in range(0, len(queries), QUERIES):
+        batch = queries[start : start + QUERIES]
+        statement = union(*batch) if len(batch) > 1 else batch[0].distinct()
+        found.update(unit.connection.execute(statement.limit(2 * MOST)).scalars())
+    return found
 
 
 def _queries(registry: Registry, include: Include, frontier: Frontier) -> Iterator[Keys]:

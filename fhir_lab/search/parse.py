@@ -21,6 +21,8 @@ SUMMARIES = ("true", "text", "data", "count", "false")
 TOTALS = ("none", "estimate", "accurate")
 UNSUPPORTED = ("_text", "_content", "_filter", "_query", "_containedType", "_score")
 INCLUDES = {"_include": False, "_revinclude": True}
+MOST_CRITERIA = 50
+MOST_SORT_KEYS = 8
 
 
 def parse(services: Services, resource_type: str, parameters: Parameters, *, lenient: bool = False) -> Query:
@@ -105,7 +107,13 @@ class _Draft:
         self.count = min(int(text[:12]), self.most)
 
     def query(self, ignored: tuple[Issue, ...]) -> Query:
-        """What was read."""
+        """What was read. Raises `BadRequest` when it is too much for one search."""
+        for found, most, name in (
+            (self.criteria, MOST_CRITERIA, "search parameters"),
+            (self.sort, MOST_SORT_KEYS, "sort keys"),
+        ):
+            if len(found) > most:
+                raise BadRequest.of(f"The search has {len(found)} {name}; {most} are allowed.", code="too-costly")
         return Query(
             type=self.type,
             criteria=tuple(self.criteria),

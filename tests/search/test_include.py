@@ -101,6 +101,17 @@ def test_canonical_references_include_the_resource_with_that_url(finder: Finder)
     assert included(finder, "QuestionnaireResponse", query) == ["Questionnaire/q"]
 
 
+def test_many_includes_at_once_are_run(finder: Finder) -> None:
+    codes = finder.services.registry.of("Observation")
+    every = "&".join(
+        f"_include:iterate=Observation:{code}" for code, found in codes.items() if found.kind == "reference"
+    )
+    reverse = "&".join(f"_revinclude:iterate={name}:*" for name in finder.services.registry.types)
+    expected = {"Group/g", "Organization/org", "Patient/p", "Practitioner/dr", "Provenance/prov"}
+    names = included(finder, "Observation", f"{every}&{reverse}")
+    assert expected <= set(names)
+
+
 def test_deleted_resources_are_not_included(finder: Finder) -> None:
     finder.delete("Provenance", "prov")
     assert included(finder, "Observation", "_revinclude=Provenance:target") == []

@@ -154,6 +154,16 @@ def test_a_value_that_does_not_fit_is_refused_with_the_parameter_named(
     assert all(issue[0] for issue in issues)
 
 
+def test_a_search_that_would_cost_too_much_is_refused() -> None:
+    for parameters in (
+        [("code", str(n)) for n in range(100)],
+        [("_sort", "code,-date")] * 10,
+        [("focus.subject.patient.general-practitioner.organization.name", "x")],
+        [("focus.subject.subject.subject.subject.identifier", "x")],
+    ):
+        assert len(refused("Observation", *parameters)) == 1
+
+
 def test_a_result_parameter_given_twice_with_two_values_is_refused() -> None:
     ((text, _),) = refused("Patient", ("_count", "5"), ("_count", "6"))
     assert text == "'_count' is given twice, as '5' and '6'."
