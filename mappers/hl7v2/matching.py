@@ -1,8 +1,8 @@
 """Which stored patient, order and specimen does the message mean? And when must a person decide?
 
-A patient is matched by any of the message's numbers; never by name or birth date. Numbers that lead to two patients,
-or to one who has another number of the same kind, are held back, and so is an order that is stored under another
-patient. https://hl7.org/fhir/R4/patient.html#match
+A patient is matched by any of the message's numbers; never by name or birth date. Numbers that lead to two patients
+are held back; so is a number whose patient has another number of the same kind, unless name and birth date agree, or
+has another name and another birth date; and so is an order that is stored under another patient. https://hl7.org/fhir/R4/patient.html#match
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ def match_patient(draft: Draft, stored: Stored) -> Reason | None:
     if not found:
         return None
     chosen = next(iter(found.values()))
-    if len(survivors) == 1 and not _contradicts(chosen, draft, numbers):
+    if len(survivors) == 1 and (not _contradicts(chosen, draft, numbers) or _same_person(draft.resource, chosen)):
         if _somebody_else(draft.resource, chosen):
             return _other_person(draft, next(iter(survivors)))
         draft.stored = chosen
@@ -55,6 +55,12 @@ def _somebody_else(new: Resource, stored: Resource) -> bool:
     born, was_born = (resource.get("birthDate", "") for resource in (new, stored))
     called, was_called = _families(new), _families(stored)
     return bool(born and was_born and called and was_called) and born != was_born and not called & was_called
+
+
+def _same_person(new: Resource, stored: Resource) -> bool:
+    """True when family name and birth date are known and equal, so that a second number is only one more number."""
+    born = new.get("birthDate")
+    return bool(born) and born == stored.get("birthDate") and bool(_families(new) & _families(stored))
 
 
 def _families(resource: Resource) -> set[str]:

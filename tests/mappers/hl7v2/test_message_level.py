@@ -1,13 +1,14 @@
 """What holds for a whole message: its type, sender, purpose, Provenance, and the journal's words."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhir_lab.documents import dumps
+from fhir_lab.documents import Resource, dumps
 from fhir_lab.ingest.hl7v2.message import read_message
-from mappers.hl7v2.oru import Conversion, convert
+from mappers.hl7v2.oru import Conversion, Key, convert
 from tests.support.hl7v2_store import HEAD, ORDER, PATIENT, Store, invalid
 
 RESULT = "OBX|1|NM|2345-7^Glucose^LN||95|mg/dL|||||F"
@@ -146,7 +147,7 @@ def test_local_authorities_may_have_a_system_of_their_own() -> None:
 def test_everything_is_asked_for_at_once() -> None:
     asked: list[list[str]] = []
 
-    def current(keys):  # type: ignore[no-untyped-def]
+    def current(keys: Collection[Key]) -> dict[Key, list[Resource]]:
         asked.append(sorted({key.type for key in keys}))
         return {}
 

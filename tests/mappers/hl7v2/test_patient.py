@@ -179,10 +179,16 @@ def test_numbers_of_two_patients_are_for_a_person_to_decide() -> None:
     assert len(store.of("Patient")) == 2
 
 
-def test_another_number_of_the_same_kind_is_for_a_person_to_decide() -> None:
+@pytest.mark.parametrize(
+    ("name", "birth", "held"),
+    [("Doe^J", "19800101", False), ("Roe^Jane", "19800101", True), ("Doe^Jane", "", True), ("", "19800101", True)],
+)
+def test_another_number_of_the_same_kind_needs_the_same_name_and_birth_date(name: str, birth: str, held: bool) -> None:
     store = Store()
     send(store, pid(p3="1^^^A^MR~9^^^NAT^NI"))
-    assert send(store, pid(p3="2^^^A^MR~9^^^NAT^NI")) == ["patient-ambiguous"]
+    line = pid(p3="2^^^A^MR~9^^^NAT^NI", p5=name, p7=birth)
+    assert send(store, line) == (["patient-ambiguous"] if held else [])
+    assert len(store.of("Patient")) == 1
 
 
 def test_an_account_number_is_kept_but_matches_nobody() -> None:
