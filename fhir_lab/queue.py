@@ -66,9 +66,11 @@ def celery_app(settings: Settings) -> Celery:
 def _transport(broker_url: str) -> dict[str, Any]:
     if broker_url.startswith("memory"):
         return {"polling_interval": 0.01}
+    # Whoever tells of a message must not wait for a broker that is away; the sweeper tells again.
+    options: dict[str, Any] = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1}
     if broker_url.startswith("redis"):
-        return {"socket_connect_timeout": 3, "socket_timeout": 30}
-    return {}
+        options |= {"socket_connect_timeout": 3, "socket_timeout": 30}
+    return options
 
 
 class Queue:
