@@ -8,14 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fhir_lab.commands.common import caller, fail, listen, services, settings
-from fhir_lab.commands.processes import Host, Port, need_port
+from fhir_lab.commands.processes import Host, Port, need_port, unwind_on_signals
 
 if TYPE_CHECKING:
     from fhir_lab.security.access import Caller
@@ -86,10 +85,15 @@ def _serve(found: "Services", host: str, port: int, when_up: Callable[[], None],
         server.should_exit = server.should_exit or once or bool(failures)
 
     greeter = threading.Thread(target=greet, name="greeter", daemon=True)
-    with Embedded(found):
-        greeter.start()
-        with suppress(KeyboardInterrupt):
+    unwind_on_signals()
+    try:
+        with Embedded(found):
+            greeter.start()
             server.run()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    finally:
         server.should_exit = True
         greeter.join(5)
     if failures:

@@ -1,7 +1,9 @@
 """`serve`, `worker`, `beat`, `watch`: the processes of an installation."""
 
+import signal
 import socket
-from typing import TYPE_CHECKING, Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -96,6 +98,19 @@ def need_port(host: str, port: int) -> None:
         fail(f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port.")
 
 
+def unwind_on_signals() -> None:
+    """Let SIGTERM and SIGINT end the process by way of its open blocks, with exit code 0.
+
+    Uvicorn finishes its requests on a signal and then raises it again, which would end the process at once.
+    """
+
+    def leave(*_: object) -> NoReturn:
+        sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
 def api() -> "FastAPI":
     """The application of one API process; uvicorn calls it in each of its worker processes."""
     from fhir_lab import logs
@@ -112,6 +127,7 @@ def run_api(host: str, port: int, workers: int) -> None:
     """Serve until a signal ends it."""
     import uvicorn
 
+    unwind_on_signals()
     uvicorn.run(
         "fhir_lab.commands.processes:api",
         factory=True,
@@ -131,6 +147,7 @@ def run_all_in_one(found: "Services", host: str, port: int) -> None:
     from fhir_lab.app import create_app
     from fhir_lab.worker import Embedded
 
+    unwind_on_signals()
     with Embedded(found):
         app = create_app(services=found)
         collect_less_often()

@@ -1,10 +1,12 @@
 """The processes of docker-compose.yml, started with the very commands it names, on real PostgreSQL and Redis."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.commands import run, running, until
+from tests.support.commands import run, running, stop, until
 from tests.support.private_servers import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -71,13 +73,16 @@ def _answers(url: str) -> bool:
         return False
 
 
+def drop(name: str, inbox: Path) -> None:
+    """Put a sample message into the inbox."""
+    with resources.as_file(resources.files("fhir_lab.sandbox").joinpath("messages", name)) as file:
+        shutil.copy(file, inbox / name)
+
+
 def test_a_file_in_the_inbox_becomes_a_report_that_a_client_reads(installation: Installation) -> None:
     for service in ("api", "worker", "beat", "watcher"):
         until(lambda service=service: installation.healthy(service), f"health of {service}")
-    sample = resources.files("fhir_lab.sandbox").joinpath("messages", "1-chemistry.hl7")
-    inbox = Path(installation.settings["FHIR_LAB_INBOX"])
-    with resources.as_file(sample) as file:
-        shutil.copy(file, inbox / "arrived.hl7")
+    drop("1-chemistry.hl7", Path(installation.settings["FHIR_LAB_INBOX"]))
     token = run("fhir-lab", "token", folder=installation.folder, settings=installation.settings).out.strip()
     with httpx.Client(base_url=f"{installation.url}/fhir/R4", headers={"Authorization": f"Bearer {token}"}) as client:
         query = {"_include": "DiagnosticReport:result"}
@@ -87,7 +92,7 @@ def test_a_file_in_the_inbox_becomes_a_report_that_a_client_reads(installation: 
     potassium = [e["resource"] for e in bundle["entry"] if "2823-3" in str(e["resource"].get("code"))]
     assert potassium[0]["valueQuantity"]["value"] == 6.3
     shown = run("fhir-lab", "messages", "--json", folder=installation.folder, settings=installation.settings).out
-    assert '"file": "arrived.hl7"' in shown
+    assert '"file": "1-chemistry.hl7"' in shown
     assert '"state": "processed"' in shown
 
 
@@ -103,3 +108,17 @@ def test_flower_shows_the_tasks_of_the_same_broker(tmp_path: Path, bare_postgres
     with running(*command, folder=tmp_path, settings=settings, name="flower"):
         until(lambda: _answers(f"http://127.0.0.1:{port}/healthcheck"), "flower's page")
         assert run(*check, folder=tmp_path).code == 0
+
+
+def test_one_process_can_be_the_whole_installation(tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"FHIR_LAB_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    command = ["fhir-lab", "serve", "--all-in-one", "--migrate", "--port", str(port)]
+    with running(*command, folder=tmp_path, settings=settings, name="all") as process:
+        until(lambda: _answers(f"http://127.0.0.1:{port}/readyz"), "readiness")
+        drop("6-coagulation.hl7", tmp_path / "var" / "inbox")
+        journal = partial(run, "fhir-lab", "messages", "list", "--state", "processed", "--json", folder=tmp_path)
+        (entry,) = until(lambda: json.loads(journal().out), "the journal's entry")
+        assert (entry["file"], entry["obx_in"], entry["obx_stored"]) == ("6-coagulation.hl7", 4, 4)
+        assert stop(process) == 0
+    assert len(list((tmp_path / "var" / "processed").rglob("6-coagulation.hl7"))) == 1
