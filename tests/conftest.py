@@ -117,25 +117,35 @@ def redis_url(redis_database: str) -> str:
     return redis_database
 
 
-def _settings(folder: Path, url: str) -> Settings:
+@pytest.fixture(scope="session")
+def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the keys of this worker lie: making one takes longer than most tests."""
+    return tmp_path_factory.mktemp("keys")
+
+
+def _settings(folder: Path, url: str, keys: Path) -> Settings:
     return Settings(
-        _env_file=None, var=folder / "var", database_url=url, secret_key="test-secret-test-secret-test-secret"
+        _env_file=None,
+        var=folder / "var",
+        keys=keys,
+        database_url=url,
+        secret_key="test-secret-test-secret-test-secret",
     )
 
 
 @pytest.fixture
-def sqlite_services(tmp_path: Path, sqlite_template: Path) -> Iterator[Services]:
+def sqlite_services(tmp_path: Path, sqlite_template: Path, signing_keys: Path) -> Iterator[Services]:
     """Services on a fresh SQLite database."""
     shutil.copy(sqlite_template, tmp_path / "test.db")
-    services = Services(_settings(tmp_path, f"sqlite:///{tmp_path / 'test.db'}"))
+    services = Services(_settings(tmp_path, f"sqlite:///{tmp_path / 'test.db'}", signing_keys))
     yield services
     services.close()
 
 
 @pytest.fixture
-def postgres_services(tmp_path: Path, postgres_url: str) -> Iterator[Services]:
+def postgres_services(tmp_path: Path, postgres_url: str, signing_keys: Path) -> Iterator[Services]:
     """Services on an emptied PostgreSQL database."""
-    services = Services(_settings(tmp_path, postgres_url))
+    services = Services(_settings(tmp_path, postgres_url, signing_keys))
     yield services
     services.close()
 
