@@ -69,6 +69,11 @@ def test_the_readme_names_only_commands_settings_and_files_that_exist() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def test_the_index_of_the_documents_lists_each_of_them() -> None:
+    listed = set(re.findall(r"\]\(([a-z0-9-]+\.md)\)", (ROOT / "docs" / "README.md").read_text()))
+    assert listed == {file.name for file in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+
 def test_the_script_of_continuous_integration_can_be_run() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
