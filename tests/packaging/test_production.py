@@ -81,7 +81,7 @@ def drop(name: str, inbox: Path) -> None:
 
 def test_a_file_in_the_inbox_becomes_a_report_that_a_client_reads(installation: Installation) -> None:
     for service in ("api", "worker", "beat", "watcher"):
-        until(lambda service=service: installation.healthy(service), f"health of {service}")
+        until(partial(installation.healthy, service), f"health of {service}")
     drop("1-chemistry.hl7", Path(installation.settings["FHIR_LAB_INBOX"]))
     token = run("fhir-lab", "token", folder=installation.folder, settings=installation.settings).out.strip()
     with httpx.Client(base_url=f"{installation.url}/fhir/R4", headers={"Authorization": f"Bearer {token}"}) as client:

@@ -86,8 +86,9 @@ class PrivateServers:
 
     def _start(self, command: list[str], log: Path, user: str | None, connect: Callable[[], None]) -> None:
         with log.open("wb") as output:
-            as_user = {"user": user, "group": _group(user), "cwd": log.parent}
-            process = subprocess.Popen(command, stdout=output, stderr=output, **as_user)
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd=log.parent, user=user, group=_group(user)
+            )
         self._stops.append(lambda: _end(process))
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
