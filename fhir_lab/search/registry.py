@@ -137,9 +137,16 @@ def _parameter(entry: Mapping[str, Any], resource_type: str, parameter_id: int) 
         kind=entry["type"],
         url=entry["url"],
         expression=entry.get("expression"),
-        targets=tuple(name for name in entry.get("target", ()) if name != "*"),
+        targets=_targets(entry),
         components=tuple(
             Component(part["code"], part["definition"], part["expression"].startswith("%resource."))
             for part in entry.get("component", ())
         ),
     )
+
+
+def _targets(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """The types a reference may point to. R4 lists Group for some `patient` parameters, which find only Patients."""
+    if entry["code"] == "patient" and entry["type"] == "reference":
+        return ("Patient",)
+    return tuple(name for name in entry.get("target", ()) if name != "*")

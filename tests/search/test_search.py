@@ -397,3 +397,22 @@ def test_the_plan_is_told_on_request(finder: Finder) -> None:
     (issue,) = finder.page("Observation", "patient=p&code=x&date=ge2020&_sort=-date&__explain=true").outcomes
     assert issue.severity == "information"
     assert issue.diagnostics
+
+
+def test_a_resource_that_is_only_referred_to_is_not_found_itself(finder: Finder) -> None:
+    finder.services.settings = finder.services.settings.model_copy(update={"referential_integrity": False})
+    finder.put(observation("o", "not-loaded-yet", performer=[{"reference": "Practitioner/neither"}]))
+    assert finder.found("Observation", "patient=not-loaded-yet&performer=neither") == {"o"}
+    for query in (
+        "",
+        "_id=not-loaded-yet",
+        "active:missing=true",
+        "_has:Observation:patient:code=718-7",
+        "gender:not=x",
+    ):
+        assert finder.found("Patient", query) == set(), query
+    assert finder.found("Observation", "patient.active:missing=true") == set()
+    assert finder.found("Practitioner", "_has:Observation:performer:code=718-7") == set()
+    assert finder.page("Observation", "_include=*").included == []
+    finder.put(patient("not-loaded-yet", active=True))
+    assert finder.found("Observation", "patient.active=true") == {"o"}
