@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
 Row = Sequence[Any]
-COPY_FROM = 40  # rows of one table from which COPY beats the pipeline
+COPY_FROM = 10  # rows of one table from which COPY costs less than the pipeline
 
 
 class Batch:

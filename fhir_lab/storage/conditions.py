@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from sqlalchemy import BigInteger, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import BigInteger, Integer, Text, and_, bindparam, column, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fhir_lab.outcomes import PreconditionFailed
@@ -26,13 +26,15 @@ def resolve(unit: Unit, conditions: Iterable[Condition]) -> dict[Condition, list
 
     Raises `BadRequest` for a query that is not a search of the type, and `Forbidden`.
     """
-    wanted = sorted(set(conditions))
-    found = _matches(unit, wanted)
-    unmatched = [condition for condition in wanted if not found[condition]]
-    if unmatched and _lock(unit, unmatched):
-        # Another transaction may have committed the match while this one waited for the lock.
-        found.update(_matches(unit, unmatched))
-    return found
+    wanted = set(conditions)
+    asked = sorted(wanted - unit.matched.keys())
+    if asked:
+        unit.matched.update(_matches(unit, asked))
+        unmatched = [condition for condition in asked if not unit.matched[condition]]
+        if unmatched and lock(unit, unmatched):
+            # Another transaction may have committed the match while this one waited for the lock.
+            unit.matched.update(_matches(unit, unmatched))
+    return {condition: unit.matched[condition] for condition in wanted}
 
 
 def only(condition: Condition, ids: list[str], where: str) -> str | None:
@@ -46,7 +48,8 @@ def only(condition: Condition, ids: list[str], where: str) -> str | None:
     return ids[0] if ids else None
 
 
-def _lock(unit: Unit, conditions: list[Condition]) -> bool:
+def lock(unit: Unit, conditions: Iterable[Condition]) -> bool:
+    """Let no other transaction create what these conditions name; True when this one may have had to wait for it."""
     if unit.connection.dialect.name != "postgresql":
         return False  # a SQLite writer is alone already
     keys = sorted({zlib.crc32(f"{name}?{query}".encode()) % LOCKS for name, query in conditions})
@@ -85,15 +88,28 @@ def _identifier(unit: Unit, condition: Condition) -> tuple[int, str, str] | None
 def _by_identifier(unit: Unit, keys: dict[Condition, tuple[int, str, str]]) -> dict[Condition, list[str]]:
     wanted = sorted(set(keys.values()))
     ids: dict[tuple[int, str, str], list[str]] = {key: [] for key in wanted}
-    columns = (idx_token.c.param, idx_token.c.code, idx_token.c.system)
     for start in range(0, len(wanted), CHUNK):
-        chunk = [(param, value, system) for param, system, value in wanted[start : start + CHUNK]]
-        match = (
-            or_(*(and_(*(column == part for column, part in zip(columns, key, strict=True))) for key in chunk))
-            if len(chunk) < 4
-            else tuple_(*columns).in_(chunk)
-        )
-        query = select(*columns, resource.c.id).join(resource, resource.c.pk == idx_token.c.pk).where(match).distinct()
-        for param, value, system, resource_id in unit.connection.execute(query):
+        chunk = wanted[start : start + CHUNK]
+        if unit.connection.dialect.name == "postgresql":
+            params, systems, codes = (list(part) for part in zip(*chunk, strict=True))
+            rows = unit.connection.execute(_AMONG_ARRAYS, {"params": params, "systems": systems, "codes": codes})
+        else:
+            rows = unit.connection.execute(_FIND.where(tuple_(*_KEY).in_(chunk)).distinct())
+        for param, system, value, resource_id in rows:
             ids[(param, system, value)].append(resource_id)
     return {condition: ids[key][:2] for condition, key in keys.items()}
+
+
+_KEY = (idx_token.c.param, idx_token.c.system, idx_token.c.code)
+_FIND = select(*_KEY, resource.c.id).join(resource, resource.c.pk == idx_token.c.pk)
+# One statement for any number of conditions, so that PostgreSQL plans it once.
+_WANTED = (
+    func.unnest(
+        bindparam("params", type_=ARRAY(Integer)),
+        bindparam("systems", type_=ARRAY(Text)),
+        bindparam("codes", type_=ARRAY(Text)),
+    )
+    .table_valued(column("param", Integer), column("system", Text), column("code", Text), name="wanted")
+    .render_derived()
+)
+_AMONG_ARRAYS = _FIND.join(_WANTED, and_(*(key == _WANTED.c[key.name] for key in _KEY))).distinct()

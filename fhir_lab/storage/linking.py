@@ -1,4 +1,4 @@
-"""Links between the resources of a transaction and to those stored: rewritten, resolved, refused when they lead nowhere.
+"""Links among the resources of a transaction and to stored ones: rewritten, resolved, refused when they lead nowhere.
 
 https://hl7.org/fhir/R4/http.html#trules
 """

@@ -26,7 +26,8 @@ PERMISSIONS: dict[str, Permission] = {"POST": "c", "PUT": "u", "DELETE": "d"}
 class Written:
     """What became of an entry.
 
-    `status`: 201 created, 200 updated, unchanged or matched, 204 deleted or nothing to delete. `content` is the JSON text of the current version (None after a delete).
+    `status`: 201 created, 200 updated, unchanged or matched, 204 deleted or nothing to delete. `content` is the JSON
+    text of the current version (None after a delete).
     """
 
     type: str

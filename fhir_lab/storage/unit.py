@@ -1,6 +1,6 @@
 """The unit of work: one connection, one caller, one request. Every call into storage and search carries it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
@@ -22,3 +22,5 @@ class Unit:
     caller: Caller
     services: "Services"
     message_id: str | None = None
+    # What conditions matched since the last write of this unit; nobody else can change it until the unit ends.
+    matched: dict[tuple[str, str], list[str]] = field(default_factory=dict, compare=False)

@@ -44,6 +44,7 @@ def store(unit: Unit, plans: Sequence[Plan]) -> None:
     changed = [item for item in plans if not item.settled and not _unchanged(unit, item)]
     if changed:
         _Store(unit, changed).run()
+        unit.matched.clear()
     _settle(plans)
 
 
