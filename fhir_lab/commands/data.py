@@ -44,6 +44,7 @@ def load(
     order of their names. A file that is refused is named with the reason, the others are loaded, the exit code is 1.
     """
     from fhir_lab.commands.loading import Loader, files_of
+    from fhir_lab.storage.server import gather_statistics
 
     files = files_of(paths)
     if not files:
@@ -55,6 +56,7 @@ def load(
         started = time.monotonic()
         refused = loader.load(files, console(stderr=True))
         seconds = time.monotonic() - started
+        gather_statistics(found.database)
     print(
         f"Loaded {loader.resources:,} resources from {len(files) - refused} of {len(files)} files "
         f"in {seconds:.1f} s ({loader.resources / max(seconds, 0.001):,.0f} resources/s)."

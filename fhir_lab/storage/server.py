@@ -1,4 +1,4 @@
-"""What the database server says about itself, for `fhir-lab doctor`."""
+"""The database server itself: what it says for `fhir-lab doctor`, and its statistics after a load."""
 
 from sqlalchemy import text
 
@@ -18,3 +18,13 @@ def clock(database: Database) -> int | None:
         return None
     with database.read() as connection:
         return int(connection.execute(text("SELECT extract(epoch FROM clock_timestamp()) * 1000000")).scalar_one())
+
+
+def gather_statistics(database: Database) -> None:
+    """Let PostgreSQL count anew what a load brought, instead of planning for empty tables until autovacuum comes.
+
+    SQLite keeps the estimates that the migrations give it. Raises `Unavailable`.
+    """
+    if database.dialect == "postgresql":
+        with database.read() as connection:
+            connection.execute(text("ANALYZE"))
