@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from sqlalchemy import BigInteger, Integer, Text, and_, bindparam, column, func, select, tuple_
+from sqlalchemy import Integer, Text, and_, bindparam, column, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fhir_lab.outcomes import PreconditionFailed
@@ -19,6 +19,7 @@ from fhir_lab.storage.unit import Unit
 
 Condition = tuple[str, str]  # resource type, query without '?'
 LOCKS = 1024  # a transaction of many conditions must not fill PostgreSQL's lock table
+_LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
 def resolve(unit: Unit, conditions: Iterable[Condition]) -> dict[Condition, list[str]]:
@@ -53,8 +54,7 @@ def lock(unit: Unit, conditions: Iterable[Condition]) -> bool:
     if unit.connection.dialect.name != "postgresql":
         return False  # a SQLite writer is alone already
     keys = sorted({zlib.crc32(f"{name}?{query}".encode()) % LOCKS for name, query in conditions})
-    key = func.unnest(bindparam("keys", keys, ARRAY(BigInteger))).column_valued("key")
-    unit.connection.execute(select(func.pg_advisory_xact_lock(key))).all()
+    unit.connection.execute(_LOCK, {"keys": keys}).all()
     return True
 
 
