@@ -160,7 +160,7 @@ def test_remembered_tokens_are_bounded_and_forgotten_after_a_minute() -> None:
 def test_a_token_used_again_costs_a_fraction_of_its_verification(issued: tuple[Services, str]) -> None:
     services, token = issued
     tokens.authenticate(services, token, "r1")
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         tokens.authenticate(services, token, "r1")
-    assert (time.perf_counter() - started) / 1000 < 0.000_040
+    assert (time.process_time() - started) / 1000 < 0.000_040
