@@ -12,9 +12,10 @@ from copy import copy
 from sqlalchemy import Connection
 
 from fhir_lab.clock import from_micros
-from fhir_lab.ingest import identity, quarantine
+from fhir_lab.ingest import quarantine
 from fhir_lab.ingest.hl7v2.message import Message, read_message
 from fhir_lab.ingest.hl7v2.reasons import MessageError, Reason
+from fhir_lab.ingest.identity import lookup
 from fhir_lab.outcomes import Conflict, FhirError, PreconditionFailed, Unavailable
 from fhir_lab.security.access import system
 from fhir_lab.services import Services
@@ -103,11 +104,11 @@ class _Job:
         claimed, message = self._claimed, self._message
         journal.hold(connection, list(_subjects(message)))
         result = _described("processed", message)
-        original = journal.original_of(connection, claimed, result)
-        if original is not None:
-            _repeat(connection, result, original)
+        met = journal.met(connection, claimed, result)
+        if met.original is not None:
+            _repeat(connection, result, met.original)
         else:
-            if journal.reuses_control_id(connection, claimed, result):
+            if met.reused:
                 result.warnings.append(f"MSH-10 '{message.control_id}' was used before for other content.")
             self._apply(Unit(connection, system(claimed.id, "ingest"), self._services, claimed.id), result)
         journal.finish(connection, claimed, result, self._services.clock.now())
@@ -125,7 +126,7 @@ class _Job:
 
     def _apply(self, unit: Unit, result: Result) -> None:
         zone, received = self._services.settings.zone, from_micros(self._claimed.received)
-        conversion = convert(self._message, zone=zone, current=identity.lookup(unit), received=received)
+        conversion = convert(self._message, zone=zone, current=lookup(unit), received=received)
         entries = transaction.entries_of(conversion.bundle)
         try:
             written = transaction.apply(unit, entries) if entries else []

@@ -6,11 +6,11 @@ A worker holds a message by a lease; one that lost its lease cannot finish, so e
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, text, update
 from uuid_utils import uuid7
 
 from fhir_lab.clock import instant
@@ -85,6 +85,25 @@ class Result:
     resources: list[dict[str, Any]] = field(default_factory=list)
 
 
+_RESULT = [one.name for one in fields(Result)]
+# The statements of every message are written out: building them takes longer than running them.
+_TAKE = text(
+    "UPDATE message SET attempts = attempts + 1, worker = :worker, due = :due "
+    "WHERE id = :id AND state = 'received' AND (worker IS NULL OR due <= :now) "
+    "RETURNING file, raw, received, attempts, retries"
+).columns(message.c.file, message.c.raw, message.c.received, message.c.attempts, message.c.retries)
+_FINISH = text(
+    f"UPDATE message SET {', '.join(f'{name} = :{name}' for name in _RESULT)}, due = NULL, ended = :ended, "
+    "worker = NULL WHERE id = :id AND state = 'received' AND worker = :worker"
+)
+_MET = text(
+    "SELECT * FROM (SELECT id, control_id, content_hash, ended FROM message WHERE sender = :sender "
+    "AND content_hash = :hash AND state = 'processed' AND id <> :id ORDER BY ended DESC LIMIT 100) AS same "
+    "UNION ALL SELECT * FROM (SELECT id, control_id, content_hash, ended FROM message WHERE control_id = :control "
+    "AND sender = :sender AND content_hash <> :hash AND id <> :id LIMIT 1) AS reused"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which entries to list; every field that is filled must be equal."""
@@ -142,13 +161,8 @@ def claimed_ids(connection: Connection, claim: str) -> list[str]:
 def take(connection: Connection, message_id: str, *, now: int, lease: int) -> Claimed | None:
     """Lease a waiting message for `lease` microseconds; None when it has ended or another worker has it."""
     worker = str(uuid7())
-    row = connection.execute(
-        update(message)
-        .where(message.c.id == message_id, message.c.state == "received")
-        .where(or_(message.c.worker.is_(None), message.c.due <= now))
-        .values(attempts=message.c.attempts + 1, worker=worker, due=now + lease)
-        .returning(message.c.file, message.c.raw, message.c.received, message.c.attempts, message.c.retries)
-    ).first()
+    given = {"id": message_id, "now": now, "due": now + lease, "worker": worker}
+    row = connection.execute(_TAKE, given).first()
     if row is None:
         return None
     return Claimed(message_id, row.file, row.raw, row.received, row.attempts, row.attempts - row.retries, worker)
@@ -156,10 +170,11 @@ def take(connection: Connection, message_id: str, *, now: int, lease: int) -> Cl
 
 def finish(connection: Connection, claimed: Claimed, result: Result, now: int) -> None:
     """End a message with this result. Raises `LeaseLostError` when the caller no longer has it."""
-    values = asdict(result)
+    values = {column: getattr(result, column) for column in _RESULT}
     values.update({name: _json(values[name]) for name in _JSON})
     values.update({name: _text(value) for name, value in values.items() if isinstance(value, str)})
-    _mine(connection, claimed, values | {"due": None, "worker": None, "ended": now})
+    if connection.execute(_FINISH, values | {"id": claimed.id, "worker": claimed.worker, "ended": now}).rowcount != 1:
+        raise LeaseLostError(claimed.id)
 
 
 def put_back(connection: Connection, claimed: Claimed, due: int, *, fault: bool) -> None:
@@ -170,10 +185,6 @@ def put_back(connection: Connection, claimed: Claimed, due: int, *, fault: bool)
     values: dict[str, Any] = {"worker": None, "due": due}
     if not fault:
         values["retries"] = message.c.retries + 1
-    _mine(connection, claimed, values)
-
-
-def _mine(connection: Connection, claimed: Claimed, values: Mapping[str, Any]) -> None:
     mine = and_(message.c.id == claimed.id, message.c.state == "received", message.c.worker == claimed.worker)
     if connection.execute(update(message).where(mine).values(values)).rowcount != 1:
         raise LeaseLostError(claimed.id)
@@ -235,32 +246,30 @@ def hold(connection: Connection, names: Sequence[str]) -> None:
     locks.hold(connection, locks.INGEST, names)
 
 
-def original_of(connection: Connection, claimed: Claimed, result: Result) -> str | None:
-    """The id of the processed message that this one repeats, if it does.
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What the journal knows of a message's like: the one it repeats, and whether its control id was used before."""
+
+    original: str | None
+    reused: bool
+
+
+def met(connection: Connection, claimed: Claimed, result: Result) -> Met:
+    """Whether this message came before, and whether the sender gave its MSH-10 to other content.
 
     The same content from the same sender is a repetition when it has the same control id, or when nothing else was
     processed for the order since: otherwise it may put back a value that was changed in between.
     """
-    same = and_(
-        message.c.sender == result.sender,
-        message.c.content_hash == result.content_hash,
-        message.c.state == "processed",
-        message.c.id != claimed.id,
-    )
-    found = connection.execute(
-        select(message.c.id, message.c.control_id, message.c.ended).where(same).order_by(message.c.ended.desc())
-    ).all()
-    for row in found:
-        if row.control_id == result.control_id:
-            return str(row.id)
-    if not found or _changed_since(connection, claimed, result, found[0].ended):
-        return None
-    return str(found[0].id)
+    given = {"id": claimed.id, "sender": result.sender, "hash": result.content_hash, "control": result.control_id}
+    found = connection.execute(_MET, given).all()
+    same = sorted((row for row in found if row.content_hash == result.content_hash), key=lambda row: -row.ended)
+    original = next((row.id for row in same if row.control_id == result.control_id), None)
+    if original is None and same and not _changed_since(connection, claimed, result, same[0].ended):
+        original = same[0].id
+    return Met(original, len(found) > len(same))
 
 
 def _changed_since(connection: Connection, claimed: Claimed, result: Result, moment: int) -> bool:
-    if result.order_number is None:
-        return False
     later = select(message.c.id).where(
         message.c.order_number == result.order_number,
         message.c.sender == result.sender,
@@ -270,19 +279,6 @@ def _changed_since(connection: Connection, claimed: Claimed, result: Result, mom
         message.c.id != claimed.id,
     )
     return connection.execute(later.limit(1)).first() is not None
-
-
-def reuses_control_id(connection: Connection, claimed: Claimed, result: Result) -> bool:
-    """True when the sender gave the same MSH-10 to an earlier message with other content."""
-    if not result.control_id:
-        return False
-    earlier = select(message.c.id).where(
-        message.c.control_id == result.control_id,
-        message.c.sender == result.sender,
-        message.c.content_hash != result.content_hash,
-        message.c.id != claimed.id,
-    )
-    return connection.execute(earlier.limit(1)).first() is not None
 
 
 def entry(connection: Connection, message_id: str) -> dict[str, Any]:

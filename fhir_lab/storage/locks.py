@@ -7,13 +7,14 @@ https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
 import zlib
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Integer, bindparam, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, text
 
 INGEST = 1
 OUTBOX = 2
 # Different names may share a lock, so that a message of a thousand orders cannot fill PostgreSQL's lock table.
 SHARES = 4096
+
+_HOLD = text("SELECT pg_advisory_xact_lock(CAST(:kind AS int), key) FROM unnest(CAST(:keys AS int[])) AS key")
 
 
 def hold(connection: Connection, kind: int, names: Iterable[str] = ("",)) -> None:
@@ -21,8 +22,6 @@ def hold(connection: Connection, kind: int, names: Iterable[str] = ("",)) -> Non
 
     Every caller takes its names in the same order, so two of them cannot wait for each other.
     """
-    if connection.dialect.name != "postgresql":
-        return
-    keys = sorted({zlib.crc32(name.encode("utf-8", "replace")) % SHARES for name in names})
-    key = func.unnest(bindparam("keys", keys, ARRAY(Integer))).column_valued("key")
-    connection.execute(select(func.pg_advisory_xact_lock(literal(kind, Integer), key))).all()
+    if connection.dialect.name == "postgresql":
+        keys = sorted({zlib.crc32(name.encode("utf-8", "replace")) % SHARES for name in names})
+        connection.execute(_HOLD, {"kind": kind, "keys": keys}).all()
