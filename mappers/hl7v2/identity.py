@@ -106,10 +106,9 @@ class Sender:
         """MSH-4, else MSH-3; None when both are empty."""
         for number in (4, 3):
             authority = message.header[number]
-            if authority:
-                uri = universal(authority[2], authority[3])
-                name = uri.removeprefix("urn:oid:") if uri else authority[1] or authority[2]
-                return cls(quote(name, safe=""), authority[1] or authority[2], namespaces)
+            uri, label = universal(authority[2], authority[3]), authority[1] or authority[2]
+            if label:
+                return cls(_quoted(uri.removeprefix("urn:oid:") if uri else label), label, namespaces)
         return None
 
     def system(self, authority: Composite, kind: str) -> str:

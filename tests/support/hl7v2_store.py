@@ -1,6 +1,7 @@
 """A stand-in for the database in tests of pure functions: applies transaction Bundles to a dict, answers look-ups."""
 
 import copy
+import re
 from collections.abc import Collection
 from functools import cache
 from typing import Any
@@ -42,12 +43,12 @@ class Store:
         self.versions: dict[str, list[Resource]] = {}
 
     def current(self, keys: Collection[Key]) -> dict[Key, list[Resource]]:
-        found: dict[Key, list[Resource]] = {}
-        for key in keys:
-            for name, resource in self.resources.items():
-                numbers = [(each.get("system"), each.get("value")) for each in resource.get("identifier", [])]
-                if name.startswith(key.type + "/") and (key.system, key.value) in numbers:
-                    found.setdefault(key, []).append(copy.deepcopy(resource))
+        """The stored resources that have these identifiers."""
+        wanted, found = set(keys), dict[Key, list[Resource]]()
+        for resource in self.resources.values():
+            numbers = [(each.get("system", ""), each.get("value", "")) for each in resource.get("identifier", [])]
+            for key in {Key(resource["resourceType"], *number) for number in numbers} & wanted:
+                found.setdefault(key, []).append(copy.deepcopy(resource))
         return found
 
     def send(self, *lines: str, head: str = HEAD, zone: ZoneInfo = BERLIN) -> Conversion:
@@ -76,7 +77,9 @@ class Store:
 
     def apply(self, conversion: Conversion) -> list[str]:
         """Apply a Bundle as a server does; the references that were created or got a new version."""
-        entries = [(self._target(entry), entry) for entry in conversion.bundle["entry"]]
+        conditions = {entry["fullUrl"]: _condition(entry) for entry in conversion.bundle["entry"]}
+        matches = self.current([key for key in conditions.values() if key is not None])
+        entries = [(self._target(entry, conditions, matches), entry) for entry in conversion.bundle["entry"]]
         names = {entry["fullUrl"]: name for name, entry in entries}
         written = []
         for name, entry in entries:
@@ -99,19 +102,16 @@ class Store:
         self.resources[name] = {**document, "id": name.split("/")[1], "meta": meta}
         versions.append(self.resources[name])
 
-    def _target(self, entry: dict[str, Any]) -> str:
-        request, resource = entry["request"], entry["resource"]
-        path, _, query = request["url"].partition("?")
+    def _target(
+        self, entry: dict[str, Any], conditions: dict[str, Key | None], matches: dict[Key, list[Resource]]
+    ) -> str:
+        path = entry["request"]["url"].partition("?")[0]
         if "/" in path:
             return str(path)
-        query = request.get("ifNoneExist", query)
-        if query:
-            system, _, value = unquote(query.removeprefix("identifier=")).replace("\\", "").partition("|")
-            matches = self.current([Key(path, system, value)]).get(Key(path, system, value), [])
-            assert len(matches) < 2
-            if matches:
-                return f"{path}/{matches[0]['id']}"
-        return f"{resource['resourceType']}/{len(self.versions) + 1}-{entry['fullUrl'][9:17]}"
+        condition = conditions[entry["fullUrl"]]
+        found = matches.get(condition, []) if condition else []
+        assert len(found) < 2
+        return f"{path}/{found[0]['id']}" if found else f"{path}/{len(self.versions) + 1}-{entry['fullUrl'][9:17]}"
 
     def _linked(self, value: Any, names: dict[str, str]) -> Any:
         if isinstance(value, dict):
@@ -128,3 +128,13 @@ class Store:
         }
         rest = {name: part for name, part in sorted(resource.items()) if name not in ("id", "meta")}
         return dumps({**rest, "meta": meta})
+
+
+def _condition(entry: dict[str, Any]) -> Key | None:
+    """The identifier that the condition of an entry names."""
+    path, _, query = entry["request"]["url"].partition("?")
+    query = entry["request"].get("ifNoneExist", query)
+    if not query:
+        return None
+    system, _, value = unquote(query.removeprefix("identifier=")).partition("|")
+    return Key(path, *(re.sub(r"\\(.)", r"\1", part) for part in (system, value)))

@@ -54,8 +54,9 @@ def test_the_sender_is_the_facility_else_the_application(head: str, name: str, l
     assert (sender(head).name, sender(head).label) == (name, label)
 
 
-def test_without_facility_and_application_there_is_no_sender() -> None:
-    assert Sender.of(read_message(b"MSH|^~\\&|||EHR\r"), {}) is None
+@pytest.mark.parametrize("head", ["MSH|^~\\&|||EHR", 'MSH|^~\\&|""|""|EHR', "MSH|^~\\&|^^ISO|^^L|EHR"])
+def test_without_facility_and_application_there_is_no_sender(head: str) -> None:
+    assert Sender.of(read_message(f"{head}\r".encode()), {}) is None
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,7 @@ def test_the_specimen_is_the_one_named_else_the_only_one() -> None:
     specimens = {found["code"]["coding"][0]["code"]: found.get("specimen") for found in store.of("Observation")}
     assert specimens["2345-7"] == {"reference": f"Specimen/{named['S2']}"}
     assert specimens["b"] is None
+    assert specimens["c"] is not None
     assert specimens["c"]["identifier"]["value"] == "P9"
 
 
