@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     token_ttl: int = Field(3600, ge=1, description="Seconds a printed or granted access token is valid.")
     password_grant: bool = Field(
         False,
-        description="Scripts and the docs pages may trade name and password for a token. Off: no client sees a password.",
+        description="Scripts and docs pages may trade name and password for a token. Off: no client sees a password.",
     )
     message_attempts: int = Field(5, ge=1, description="How often a message is tried before it is marked failed.")
     message_lease_seconds: int = Field(

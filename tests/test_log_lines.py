@@ -9,7 +9,11 @@ from fhir_lab import logs
 def test_the_access_line_of_the_server_which_quotes_queries_is_never_written() -> None:
     stream = io.StringIO()
     names = ("uvicorn", "uvicorn.error", "uvicorn.access")
-    kept = logging.getLogger().handlers[:], logging.getLogger().level, {n: logging.getLogger(n).propagate for n in names}
+    kept = (
+        logging.getLogger().handlers[:],
+        logging.getLogger().level,
+        {n: logging.getLogger(n).propagate for n in names},
+    )
     try:
         logs.configure("INFO", "api", stream)
         access = logging.getLogger("uvicorn.access")
