@@ -24,7 +24,7 @@ INTERACTIONS = (
     Interaction("update", "PUT", "/{type}", update, "u", parameters=None, content="resource", conditional=True),
     Interaction("delete", "DELETE", "/{type}/{id}", delete, "d"),
     Interaction("delete", "DELETE", "/{type}", delete, "d", parameters=None, conditional=True),
-    Interaction("create", "POST", "/{type}", create, "c", content="resource", conditional=True),
+    Interaction("create", "POST", "/{type}", create, "c", parameters=None, content="resource", conditional=True),
     Interaction("search-type", "GET", "/{type}", search, "s", parameters=None),
     Interaction("search-type", "POST", "/{type}/_search", search, "s", parameters=None, content="form"),
     Interaction("history-instance", "GET", "/{type}/{id}/_history", history, "r", parameters=HISTORY),

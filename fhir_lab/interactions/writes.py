@@ -28,7 +28,7 @@ def entry_of(request: Request, full_url: str | None = None, label: str = "") -> 
         full_url=full_url,
         if_match=request.headers.get("if-match"),
         if_none_match=request.headers.get("if-none-match"),
-        if_none_exist=request.headers.get("if-none-exist"),
+        if_none_exist=request.headers.get("if-none-exist", request.criteria or None),
         query=request.criteria or None,
         label=label,
     )

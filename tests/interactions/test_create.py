@@ -73,6 +73,15 @@ def test_if_none_exist_creates_once_and_then_finds(api: Api) -> None:
     assert second.json()["id"] == first.json()["id"]
 
 
+def test_criteria_in_the_url_mean_the_same(api: Api) -> None:
+    body = patient(identifier=[{"system": "urn:mrn", "value": "1"}])
+    first, second = (api.post("/Patient?identifier=urn:mrn%7C1", body) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert second.json()["id"] == first.json()["id"]
+    assert api.post("/Patient?nonsense=1", body).status_code == 400
+    assert api.post("/Patient", body, If_None_Exist="?").status_code == 400
+
+
 def test_if_none_exist_that_several_match_is_412(api: Api) -> None:
     body = patient(identifier=[{"system": "urn:mrn", "value": "1"}])
     api.post("/Patient", body)
