@@ -138,3 +138,8 @@ class Queue:
             self._silent_until = time.monotonic() + SILENCE
             return False
         return True
+
+
+def in_memory(settings: Settings) -> Queue:
+    """A queue inside this process, which sends once it is opened."""
+    return Queue(celery_app(settings.model_copy(update={"broker_url": "memory://"})), listening=False)

@@ -18,7 +18,7 @@ from celery.worker import WorkController
 from fhir_lab.ingest import flow
 from fhir_lab.ingest.watch import Watcher
 from fhir_lab.outcomes import Unavailable
-from fhir_lab.queue import DELIVER, MATCH, PROCESS, SWEEP
+from fhir_lab.queue import DELIVER, MATCH, PROCESS, SWEEP, in_memory
 from fhir_lab.services import Services
 from fhir_lab.settings import Settings
 from fhir_lab.storage import journal, notifications, outbox
@@ -119,6 +119,9 @@ class Embedded:
     """
 
     def __init__(self, services: Services, watch: bool = True) -> None:
+        if not services.settings.embedded:
+            # Its own workers are to do the work, whatever broker other processes use.
+            services.queue = in_memory(services.settings)
         self._services = services
         self._stopping = threading.Event()
         self._watcher = Watcher(services) if watch else None

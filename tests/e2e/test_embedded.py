@@ -84,6 +84,14 @@ def test_an_upload_is_processed(lab: Services) -> None:
     api.close()
 
 
+def test_it_works_in_process_even_where_a_broker_is_set(lab: Services) -> None:
+    found = Services(lab.settings.model_copy(update={"broker_url": "redis://127.0.0.1:1/0"}))
+    with Embedded(found):
+        (found.settings.inbox_folder / "a.hl7").write_bytes(oru("5"))
+        soon(lambda: states(found) == ["processed"])
+    found.close()
+
+
 def test_it_starts_and_stops_at_once(sqlite_services: Services) -> None:
     began = time.process_time()
     embedded = Embedded(sqlite_services)
