@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fhir_lab.ingest import quarantine
 from fhir_lab.ingest.folders import Folders, claim_of, original_name, shown, tokened
@@ -74,31 +75,32 @@ class Watcher:
         Raises `Unavailable` when the database does not answer; the file it was about is back in the inbox then.
         """
         if self._tick() >= self._recover_at:
-            self.recover()
             self._recover_at = self._tick() + RECOVER_SECONDS
-        taken = 0
-        for name in self._ready():
-            try:
-                taken += self._take(name)
-            except OSError as problem:
-                log.warning("file not taken", extra={"file": shown(name), "problem": problem.strerror})
-        return taken
+            self.recover()
+        return sum(self._alone(self._take, name) for name in self._ready())
 
-    def recover(self) -> int:
+    def recover(self) -> None:
         """Go on with what lies in `work`: a watcher was killed there, or the database was away."""
-        found = 0
         for path in sorted(self.folders.work.iterdir()):
-            try:
-                if not stat.S_ISREG(path.lstat().st_mode) or path.name.startswith("."):
-                    continue
-                claimed = path if claim_of(path) else self._named(path)
-                self._journal(claimed)
-                found += 1
-            except FileNotFoundError:
-                continue  # another watcher was at it
-            except OSError as problem:
-                log.warning("file left in work", extra={"file": shown(path.name), "problem": problem.strerror})
-        return found
+            self._alone(self._go_on, path)
+
+    def _alone(self, step: Callable[[Any], bool], file: Any) -> bool:
+        """One file on its own: what goes wrong with it is logged, without its name, and does not stop the others."""
+        try:
+            return step(file)
+        except Unavailable:
+            raise
+        except FileNotFoundError:
+            return False  # another watcher was faster
+        except Exception:
+            log.exception("file not taken; it stays where it is")
+            return False
+
+    def _go_on(self, path: Path) -> bool:
+        if path.name.startswith(".") or not stat.S_ISREG(path.lstat().st_mode):
+            return False
+        self._journal(path if claim_of(path) else self._named(path))
+        return True
 
     def _named(self, path: Path) -> Path:
         """Somebody put a file into `work` by hand: give it a token like the others."""
@@ -143,7 +145,7 @@ class Watcher:
             return not is_truncated(read(self.folders.inbox / name))
         except OSError as problem:
             if not seen.unreadable:
-                log.warning("file not readable", extra={"file": shown(name), "problem": problem.strerror})
+                log.warning("a file in the inbox cannot be read", extra={"problem": problem.strerror})
             seen.unreadable = True
             return False
 
@@ -177,7 +179,7 @@ class Watcher:
         accepted = self._services.database.transact(
             lambda connection: accept(connection, self._services, name, data, claim=claim, reasons=reasons)
         )
-        log.info("file journaled", extra={"file": name, "messages": accepted.ids})
+        log.info("file journaled", extra={"claim": claim, "count": len(accepted.ids)})
         self._end(taken, accepted)
 
     def _end(self, taken: Path, accepted: Accepted) -> None:
@@ -192,7 +194,7 @@ class Watcher:
             pass  # another watcher found it in `work` and filed it away
         except (Unavailable, OSError) as problem:
             # It is journaled; the file is filed away by a later look into `work`.
-            log.warning("file not filed away", extra={"file": shown(taken.name), "problem": type(problem).__name__})
+            log.warning("file not filed away", extra={"claim": claim_of(taken), "problem": type(problem).__name__})
 
 
 def read(path: Path) -> bytes:

@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from fhir_lab.ingest import flow
+from fhir_lab.security.roles import role
 from fhir_lab.services import Services
+from fhir_lab.storage import journal
 from tests.support.api import Api
 from tests.support.oru import entries, journaled, oru, processed
 
@@ -121,8 +123,6 @@ def test_a_message_is_replayed(api: Api, services: Services) -> None:
 
 
 def test_a_message_at_work_cannot_be_replayed(api: Api, services: Services) -> None:
-    from fhir_lab.storage import journal
-
     (one,) = journaled(services, oru("5"))
     now = services.clock.now()
     services.database.transact(lambda connection: journal.take(connection, one, now=now, lease=60_000_000))
@@ -142,6 +142,12 @@ WRITER = "user/Patient.cu user/ServiceRequest.cu user/Specimen.cu user/Observati
         ("user/Observation.cr?status=final user/DiagnosticReport.cr", 403, 403),
         ("patient/*.cruds", 403, 403),
         ("openid", 403, 403),
+        (role("technician").scope, 200, 202),
+        (role("administrator").scope, 200, 202),
+        (role("pathologist").scope, 200, 403),
+        (role("clinician").scope, 403, 403),
+        (role("auditor").scope, 403, 403),
+        (role("patient").scope, 403, 403),
     ],
 )
 def test_only_those_who_work_on_every_result_see_messages(

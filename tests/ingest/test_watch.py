@@ -6,13 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 from uuid_utils import uuid7
 
-from fhir_lab.ingest import flow
+from fhir_lab.ingest import flow, intake
 from fhir_lab.ingest import watch as watch_module
 from fhir_lab.ingest.folders import FolderError, Folders
+from fhir_lab.ingest.intake import Accepted
 from fhir_lab.ingest.watch import PATIENCE_SECONDS, RECOVER_SECONDS, Watcher
 from fhir_lab.outcomes import Unavailable
 from fhir_lab.services import Services
@@ -183,7 +186,7 @@ def test_unfinished_and_strange_things_are_left_alone(at_once: Watcher, tmp_path
         "a" * 251 + ".hl7",
         "%2e%2e%2f.hl7",
         os.fsdecode(b"latin-\xe9.hl7"),
-        f"{uuid7()}~looks-taken.hl7",
+        "01a1f931-5493-708b-851d-72f29c82f13c~looks-taken.hl7",
     ],
 )
 def test_odd_names_do_no_harm(at_once: Watcher, name: str) -> None:
@@ -208,6 +211,29 @@ def test_one_bad_file_does_not_stop_the_others(at_once: Watcher) -> None:
     os.utime(at_once.folders.inbox / "1.hl7", (1, 1))
     at_once.poll()
     assert journal_of(at_once) == [("2.hl7", "received")]
+
+
+def test_a_file_that_breaks_the_reader_does_not_stop_the_others(
+    at_once: Watcher, tick: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def accept(connection: Connection, services: Services, file: str, *rest: Any, **more: Any) -> Accepted:
+        if file == "1.hl7":
+            raise ZeroDivisionError
+        return intake.accept(connection, services, file, *rest, **more)
+
+    monkeypatch.setattr(watch_module, "accept", accept)
+    drop(at_once, "1.hl7")
+    drop(at_once, "2.hl7", oru("5", control="2"))
+    os.utime(at_once.folders.inbox / "1.hl7", (1, 1))
+    at_once.poll()
+    tick.now += RECOVER_SECONDS
+    drop(at_once, "3.hl7", oru("5", control="3"))
+    at_once.poll()
+    assert [name for name, _ in journal_of(at_once)] == ["2.hl7", "3.hl7"]
+    assert len(files(at_once.folders.work)) == 1
+    monkeypatch.undo()
+    at_once.recover()
+    assert [name for name, _ in journal_of(at_once)] == ["2.hl7", "3.hl7", "1.hl7"]
 
 
 def test_oldest_files_are_taken_first(at_once: Watcher) -> None:
@@ -309,6 +335,27 @@ def test_while_the_database_is_away_files_stay_in_the_inbox_and_are_taken_later(
     assert back.poll() == 1
     assert journal_of(back) == [("a.hl7", "received")]
     back._services.close()
+
+
+def test_while_the_disk_of_the_database_is_full_files_stay_in_the_inbox(sqlite_services: Services, tick: Time) -> None:
+    full = Services(sqlite_services.settings.model_copy(update={"inbox_stable_seconds": 0.0}))
+    with full.database.read() as connection:
+        limit = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+    @event.listens_for(full.database.engine, "begin")
+    def no_room(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {limit}")
+
+    watcher = Watcher(full, tick)
+    watcher.folders.prepare()
+    drop(watcher, "a.hl7", oru(*["5"] * 2000))
+    with pytest.raises(Unavailable, match="no space left"):
+        watcher.poll()
+    assert (files(watcher.folders.inbox), files(watcher.folders.work)) == (["a.hl7"], [])
+    limit = 1_000_000
+    assert watcher.poll() == 1
+    assert journal_of(watcher) == [("a.hl7", "received")]
+    full.close()
 
 
 def test_a_file_left_in_work_is_found_without_a_restart(at_once: Watcher, tick: Time) -> None:

@@ -1,5 +1,6 @@
 """ORU messages for tests, made from a few words, and the steps of a worker without a worker."""
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select
@@ -39,7 +40,7 @@ def journaled(services: Services, *files: bytes, name: str = "test.hl7") -> list
     """The ids of the messages of these files, journaled."""
     ids = []
     for data in files:
-        taken = services.database.transact(lambda connection, data=data: accept(connection, services, name, data))
+        taken = services.database.transact(partial(accept, services=services, file=name, data=data))
         ids += taken.ids
     return ids
 
