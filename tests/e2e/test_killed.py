@@ -22,7 +22,7 @@ from tests.support.private_servers import free_port
 from tests.support.receiver import Receiver, listening
 from tests.support.subscribing import create, queued, stored, subscription
 
-MESSAGES = 80
+MESSAGES = 60
 WORKER = ("fhir-lab", "worker", "--concurrency", "2")
 
 
@@ -105,7 +105,7 @@ def test_a_killed_child_of_a_worker_is_replaced(lab: Lab) -> None:
     services = lab.services
     announce(services, journaled(services, *message_files(MESSAGES)))
     with lab.start(*WORKER, name="worker") as process:
-        for count in (10, 30, 50):
+        for count in (10, 25):
             until(lambda count=count: lab.ended() >= count, f"the end of {count} messages", 60)
             os.kill(children_of(process.pid)[0], signal.SIGKILL)
         until(lambda: lab.ended() == MESSAGES, "the end of every message", 60)
@@ -124,7 +124,7 @@ def test_a_watcher_killed_in_the_middle_loses_no_file(lab: Lab) -> None:
     inbox.mkdir(parents=True)
     for number, data in enumerate(message_files(MESSAGES)):
         (inbox / f"{number}.hl7").write_bytes(data)
-    for turn, count in enumerate((20, 50)):
+    for turn, count in enumerate((15, 35)):
         with lab.start("fhir-lab", "watch", name=f"watch-{turn}") as process:
             until(lambda count=count: len(entries(services)) >= count, f"{count} files", 60)
             os.killpg(process.pid, signal.SIGKILL)
