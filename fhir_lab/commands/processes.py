@@ -41,17 +41,18 @@ def serve(
 
     if all_in_one and workers > 1:
         fail("--all-in-one is one process; run fhir-lab worker and fhir-lab watch beside several --workers.", 2)
-    need_port(host, port)
-    listen(host, port)
     with services() as found:
         if migrate:
             schema.upgrade(found.database)
         need_schema(found)
         logs.configure(found.settings.log_level, "api")
-        if all_in_one:
-            run_all_in_one(found, host, port)
-            return
-    run_api(host, port, workers)
+    need_port(host, port)
+    listen(host, port)
+    if not all_in_one:
+        run_api(host, port, workers)
+        return
+    with services() as found:
+        run_all_in_one(found, host, port)
 
 
 def worker(
