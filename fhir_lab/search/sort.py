@@ -4,7 +4,7 @@ A resource without a value sorts as the lowest one, on both databases; the pk br
 client asks for none. Of several values the one that comes first counts. https://hl7.org/fhir/R4/search.html#sort
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -70,7 +70,7 @@ def _expression(plan: Plan, key: SortKey) -> ColumnElement[Any]:
         return ByCodePoint(plan.row(resource).c.id)
     column = ANSWERED.get((parameter.type, parameter.code))
     if parameter.kind == "reference":
-        return _reference(plan, parameter)
+        return _reference(plan, parameter, func.max if key.descending else func.min)
     return _of_index(plan, key) if column is None else _of_column(plan, parameter.type, column)
 
 
@@ -104,11 +104,11 @@ def _of_index(plan: Plan, key: SortKey) -> ColumnElement[Any]:
     return ByCodePoint(missing) if lowest == "" else missing
 
 
-def _reference(plan: Plan, parameter: SearchParameter) -> ColumnElement[Any]:
-    """`Type/id` of a local target, the URL of another."""
+def _reference(plan: Plan, parameter: SearchParameter, first: Callable[..., Any]) -> ColumnElement[Any]:
+    """`Type/id` of a local target, the URL of another; the `first` of several."""
     rows, target = fresh(idx_reference), fresh(resource)
     name = func.coalesce(target.c.type + "/" + target.c.id, rows.c.url)
-    found = select(func.min(ByCodePoint(name))).select_from(rows.outerjoin(target, target.c.pk == rows.c.target_pk))
+    found = select(first(ByCodePoint(name))).select_from(rows.outerjoin(target, target.c.pk == rows.c.target_pk))
     values: list[Any] = [found.where(rows.c.pk == plan.pk, rows.c.param == parameter.id).scalar_subquery(), ""]
     column = ANSWERED.get((parameter.type, parameter.code))
     if isinstance(column, ReferenceColumn):
