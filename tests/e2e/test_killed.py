@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,11 @@ class Lab:
             "FHIR_LAB_WEBHOOK_TIMEOUT_SECONDS": "0.5",
             "FHIR_LAB_OUTBOUND_ALLOW": '["127.0.0.1"]',
         }
-        settings = {name.removeprefix("FHIR_LAB_").lower(): value for name, value in self.environment.items()}
-        settings["outbound_allow"] = ("127.0.0.1",)  # type: ignore[assignment]
-        self.services = Services(Settings(_env_file=None, **settings))  # type: ignore[arg-type]
+        settings: dict[str, Any] = {
+            name.removeprefix("FHIR_LAB_").lower(): value for name, value in self.environment.items()
+        }
+        settings["outbound_allow"] = ("127.0.0.1",)
+        self.services = Services(Settings(_env_file=None, **settings))
 
     def start(self, *command: str, name: str) -> Any:
         """A process of this installation."""
@@ -57,9 +60,17 @@ class Lab:
             waiting = message.c.state != "received"
             return int(connection.scalar(select(func.count()).select_from(message).where(waiting)) or 0)
 
+    def has_ended(self, count: int) -> bool:
+        """Whether so many messages have ended."""
+        return self.ended() >= count
+
+    def journaled(self, count: int) -> bool:
+        """Whether so many messages are in the journal."""
+        return len(entries(self.services)) >= count
+
     def kill_at(self, process: subprocess.Popen[bytes], count: int) -> None:
         """Kill a process and its children when so many messages have ended."""
-        until(lambda: self.ended() >= count, f"the end of {count} messages", 60)
+        until(partial(self.has_ended, count), f"the end of {count} messages", 60)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
@@ -106,7 +117,7 @@ def test_a_killed_child_of_a_worker_is_replaced(lab: Lab) -> None:
     announce(services, journaled(services, *message_files(MESSAGES)))
     with lab.start(*WORKER, name="worker") as process:
         for count in (10, 25):
-            until(lambda count=count: lab.ended() >= count, f"the end of {count} messages", 60)
+            until(partial(lab.has_ended, count), f"the end of {count} messages", 60)
             os.kill(children_of(process.pid)[0], signal.SIGKILL)
         until(lambda: lab.ended() == MESSAGES, "the end of every message", 60)
     each_was_done_once(services, MESSAGES)
@@ -126,7 +137,7 @@ def test_a_watcher_killed_in_the_middle_loses_no_file(lab: Lab) -> None:
         (inbox / f"{number}.hl7").write_bytes(data)
     for turn, count in enumerate((15, 35)):
         with lab.start("fhir-lab", "watch", name=f"watch-{turn}") as process:
-            until(lambda count=count: len(entries(services)) >= count, f"{count} files", 60)
+            until(partial(lab.journaled, count), f"{count} files", 60)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     with lab.start("fhir-lab", "watch", name="watch"), lab.start(*WORKER, name="worker"):
