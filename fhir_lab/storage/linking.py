@@ -9,12 +9,14 @@ from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, Issue, Unprocessable
 from fhir_lab.storage.conditions import Condition, only, resolve
 from fhir_lab.storage.planning import Plan
-from fhir_lab.storage.references import Target, existing, path_of, references, rewritten
+from fhir_lab.storage.references import Target, path_of, references, rewritten, rows_of
 from fhir_lab.storage.unit import Unit
 
 
-def link(unit: Unit, plans: Sequence[Plan]) -> None:
+def link(unit: Unit, plans: Sequence[Plan]) -> dict[Target, int]:
     """Rewrite fullUrls and conditional references in every plan, and note the local target of each reference.
+
+    Returns the pks of targets outside the plans, which are locked against deletion until the transaction ends.
 
     Raises `BadRequest` (a urn that no entry has), `PreconditionFailed` (a conditional reference that matches several)
     and `Unprocessable` (no match, or a target that does not exist), each with the FHIRPath of the reference.
@@ -35,7 +37,7 @@ def link(unit: Unit, plans: Sequence[Plan]) -> None:
                 item.targets[replacements.get(reference, reference)] = target
     if len(plans) > 1 or urls:
         _refuse_dangling(written, found, replacements)
-    _refuse_missing(unit, plans, written)
+    return _known(unit, plans, written)
 
 
 def _conditional(unit: Unit, written: Sequence[Plan], found: dict[int, list[str]]) -> dict[str, str]:
@@ -86,15 +88,14 @@ def _refuse_dangling(written: Sequence[Plan], found: dict[int, list[str]], repla
         raise BadRequest(issues)
 
 
-def _refuse_missing(unit: Unit, plans: Sequence[Plan], written: Sequence[Plan]) -> None:
+def _known(unit: Unit, plans: Sequence[Plan], written: Sequence[Plan]) -> dict[Target, int]:
     deleted = {item.key for item in plans if item.entry.method == "DELETE"}
     here = {item.key for item in plans if item.resource is not None or item.settled} - deleted
     outside = {target for item in written for target in item.targets.values()} - here
-    if not outside:
-        return
-    missing = outside - existing(unit, outside - deleted).keys()
+    rows = rows_of(unit, outside)
+    missing = {target for target in outside if target in deleted or target not in rows or not rows[target][1]}
     if not missing or not unit.services.settings.referential_integrity:
-        return
+        return {target: pk for target, (pk, _) in rows.items()}
     issues = [
         Issue("not-found", f"The reference '{reference}' leads to nothing: there is no {_named(target)}.", (path,))
         for item in written

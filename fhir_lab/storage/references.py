@@ -112,13 +112,11 @@ def _rewritten_member(
     return urls.get(child, child) if name in _URI_KEYS else child
 
 
-def existing(unit: Unit, targets: Iterable[Target]) -> dict[Target, int]:
-    """The pk of each target that exists and is not deleted. Locks them against deletion until the transaction ends."""
-    return {key: pk for key, (pk, live) in rows_of(unit, targets).items() if live}
-
-
 def rows_of(unit: Unit, targets: Iterable[Target]) -> dict[Target, tuple[int, bool]]:
-    """(pk, is live) of each target that has a row at all, placeholders and deleted resources included."""
+    """(pk, is live) of each target that has a row at all, placeholders and deleted resources included.
+
+    Locks them against deletion until the transaction ends.
+    """
     wanted = sorted(set(targets))
     found: dict[Target, tuple[int, bool]] = {}
     for start in range(0, len(wanted), CHUNK):

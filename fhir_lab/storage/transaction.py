@@ -50,8 +50,7 @@ def apply(unit: Unit, entries: Sequence[Entry]) -> list[Written]:
     _validate(unit, entries)
     plans = plan(unit, entries)
     _before(unit, plans)
-    link(unit, plans)
-    store(unit, plans)
+    store(unit, plans, link(unit, plans))
     _after(unit, plans)
     return [_written(plan) for plan in plans]
 

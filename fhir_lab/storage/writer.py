@@ -3,7 +3,7 @@
 All of it goes out in one batch on the caller's connection, so that it is committed, or undone, as one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -35,15 +35,17 @@ from fhir_lab.storage.unit import Unit
 DOCUMENT_COLUMNS = ("version", "last_updated", "seq", "interaction", "deleted", "content")
 
 
-def store(unit: Unit, plans: Sequence[Plan]) -> None:
+def store(unit: Unit, plans: Sequence[Plan], known: Mapping[Target, int]) -> None:
     """Write what the plans say and fill in their version, content and status.
+
+    `known` holds the pks of targets that other resources than these are; those not in it are looked up.
 
     Raises `Conflict` naming the referrers of a resource that may not be deleted, and `Forbidden` for a resource that
     would leave the caller's compartment.
     """
     changed = [item for item in plans if not item.settled and not _unchanged(unit, item)]
     if changed:
-        _Store(unit, changed).run()
+        _Store(unit, changed, {**known, **{item.key: item.pk for item in plans if item.pk}}).run()
         unit.matched.clear()
     _settle(plans)
 
@@ -79,12 +81,12 @@ def _settle(plans: Sequence[Plan]) -> None:
 class _Store:
     """One batch: the plans that change something, and the statements that do it."""
 
-    def __init__(self, unit: Unit, plans: Sequence[Plan]) -> None:
+    def __init__(self, unit: Unit, plans: Sequence[Plan], pks: dict[Target, int]) -> None:
         self._unit = unit
         self._plans = plans
         self._batch = Batch(unit.connection)
         self._now = unit.services.clock.now()
-        self._pks: dict[Target, int] = {}
+        self._pks = pks
         self._indexed: dict[int, Indexed] = {}
         self._previous: dict[int, Rows] = {}
 
@@ -116,7 +118,7 @@ class _Store:
 
     def _resolve_targets(self) -> list[Target]:
         here = {item.key for item in self._plans}
-        wanted = {target for item in self._plans for target in item.targets.values()} - here
+        wanted = {target for item in self._plans for target in item.targets.values()} - here - self._pks.keys()
         self._pks.update({key: pk for key, (pk, _) in rows_of(self._unit, wanted).items()})
         return sorted(wanted - self._pks.keys())
 
