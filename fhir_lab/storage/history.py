@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fhir_lab.outcomes import BadRequest, Forbidden, NotFound
-from fhir_lab.storage.repository import Version
+from fhir_lab.security.access import Permission
+from fhir_lab.storage.repository import Version, check_access, within
 from fhir_lab.storage.tables import change, resource, resource_history
 from fhir_lab.storage.unit import Unit
 
@@ -19,10 +20,14 @@ _CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some versions, the count of all of them, and the cursor of the next page (None on the last)."""
+    """Some versions, the count of all of them, and the cursor of the next page (None on the last).
+
+    A caller whose scopes do not reach every resource of the type sees of each only the versions within them, and no
+    total.
+    """
 
     versions: list[Version]
-    total: int
+    total: int | None
     next: str | None
 
 
@@ -46,7 +51,9 @@ def history(
         conditions.append(change.c.at >= since)
     if at is not None:
         conditions.append(_current_during(*at))
-    total = unit.connection.execute(select(func.count()).select_from(change).where(*conditions)).scalar_one()
+    permission: Permission = "s" if resource_id is None else "r"
+    limited = resource_type is not None and not unit.caller.access(resource_type, permission).unrestricted
+    total = None if limited else _count(unit, conditions)
     if count == 0:
         return HistoryPage([], total, None)
     if cursor is not None:
@@ -56,28 +63,33 @@ def history(
         Version(row.resource_pk, row.type, row.id, row.version, row.at, row.seq, row.interaction, row.gone, row.content)
         for row in rows[:count]
     ]
-    more = len(rows) > count
-    return HistoryPage(versions, total, f"{versions[-1].last_updated}.{versions[-1].seq}" if more else None)
+    following = f"{versions[-1].last_updated}.{versions[-1].seq}" if len(rows) > count else None
+    return HistoryPage([each for each in versions if not limited or within(unit, each, permission)], total, following)
+
+
+def _count(unit: Unit, conditions: list[ColumnElement[bool]]) -> int:
+    return unit.connection.execute(select(func.count()).select_from(change).where(*conditions)).scalar_one()
 
 
 def _scope(unit: Unit, resource_type: str | None, resource_id: str | None) -> list[ColumnElement[bool]]:
     if resource_type is None:
         return [_readable_types(unit)]
-    permission = "s" if resource_id is None else "r"
-    access = unit.caller.access(resource_type, "s" if resource_id is None else "r")
+    permission: Permission = "s" if resource_id is None else "r"
+    access = unit.caller.access(resource_type, permission)
     if access.denied:
         raise Forbidden.of(f"Your scopes do not grant '{permission}' on {resource_type}.")
-    conditions: list[ColumnElement[bool]] = [change.c.type == resource_type]
     if resource_id is not None:
         found = select(resource.c.pk).where(resource.c.type == resource_type, resource.c.id == resource_id)
         pk = unit.connection.execute(found.where(resource.c.version > 0)).scalar()
         if pk is None:
             raise NotFound.of(f"There is no {resource_type} with the id '{resource_id}'.")
-        conditions = [change.c.resource_pk == pk]
+        check_access(unit, resource_type, "r", pk)
+        return [change.c.resource_pk == pk]
+    conditions: list[ColumnElement[bool]] = [change.c.type == resource_type]
     if not access.unrestricted:
         from fhir_lab.search.access import access_condition
 
-        condition = access_condition(unit, resource_type, "r" if resource_id else "s", change.c.resource_pk)
+        condition = access_condition(unit, resource_type, "s", change.c.resource_pk)
         if condition is not None:
             conditions.append(condition)
     return conditions

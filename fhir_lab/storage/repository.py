@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, and_, select
 
+from fhir_lab.documents import parse
 from fhir_lab.outcomes import Forbidden, Gone, NotFound
 from fhir_lab.security.access import Permission
 from fhir_lab.storage.tables import resource, resource_history
@@ -73,6 +74,8 @@ def read_version(unit: Unit, resource_type: str, resource_id: str, version: int)
     found = current if current.version == version else _earlier(unit, current, version)
     if found.content is None:
         raise Gone.of(f"Version {version} of {resource_type}/{resource_id} is the one that deleted it.")
+    if found is not current and not within(unit, found, "r"):
+        raise Forbidden.of(f"Your scopes do not reach version {version} of this {resource_type}.")
     return found
 
 
@@ -103,6 +106,18 @@ def check_access(unit: Unit, resource_type: str, permission: Permission, pk: int
         query = query.where(condition)
     if unit.connection.execute(query).first() is None:
         raise Forbidden.of(f"Your scopes do not reach this {resource_type}.")
+
+
+def within(unit: Unit, version: Version, permission: Permission) -> bool:
+    """True when the caller's scopes reach the content of a version, or it has none.
+
+    What a resource says now opens no version that said something else, such as the name of another patient.
+    """
+    from fhir_lab.search.access import permits
+
+    if version.content is None or unit.caller.access(version.type, permission).unrestricted:
+        return True
+    return permits(unit, parse(version.content), permission)
 
 
 def _by_id(unit: Unit, resource_type: str, resource_id: str) -> Version:
