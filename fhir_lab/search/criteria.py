@@ -129,7 +129,7 @@ class Reader:
                 f"http.{where}",
                 code="not-supported",
             )
-        known = MODIFIERS.get(parameter.kind, ())
+        known = MODIFIERS.get(parameter.kind, ()) if parameter.code != "_id" else ("not",)
         if not given or modifier in known:
             return
         types = self._targets(parameter) if parameter.kind == "reference" else ()
