@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/operationoutcome.html
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 
@@ -63,6 +63,16 @@ class FhirError(Exception):
     ) -> Self:
         """The error with one issue; `code` defaults to the usual issue type of this error."""
         return cls([Issue(code or cls.code, details, expression)], headers or {})
+
+    def placed(self, where: str) -> Self:
+        """The same error with `where` before the expressions of each issue that does not name it already."""
+        issues = [
+            issue
+            if any(path.startswith(where) for path in issue.expression)
+            else replace(issue, expression=(where, *issue.expression))
+            for issue in self.issues
+        ]
+        return type(self)(issues, self.headers)
 
     def outcome(self) -> dict[str, Any]:
         """The OperationOutcome that tells this error."""

@@ -19,7 +19,7 @@ from fhir_lab.interactions.writes import answer, entry_of
 from fhir_lab.outcomes import BadRequest, FhirError, Issue
 from fhir_lab.search.values import date_range
 from fhir_lab.storage.references import references
-from fhir_lab.storage.transaction import apply, named
+from fhir_lab.storage.transaction import apply
 from fhir_lab.storage.unit import Unit
 
 HEADERS = {"ifMatch": "if-match", "ifNoneMatch": "if-none-match", "ifNoneExist": "if-none-exist"}
@@ -89,7 +89,7 @@ def _checked(request: Request, entry: Any, label: str) -> Request:
         asked = _request(request, entry, label)
         check(asked)
     except FhirError as error:
-        raise named(error, label) from None
+        raise error.placed(label) from None
     return asked
 
 
@@ -97,7 +97,7 @@ def _stored(asked: Request, entry: Any, label: str) -> Any:
     try:
         return entry_of(asked, entry.get("fullUrl"), label)
     except FhirError as error:
-        raise named(error, label) from None
+        raise error.placed(label) from None
 
 
 def _seen(asked: Request, unit: Unit, label: str) -> Response:
@@ -105,7 +105,7 @@ def _seen(asked: Request, unit: Unit, label: str) -> Response:
     try:
         return asked.interaction.handler(asked)
     except FhirError as error:
-        raise named(error, label) from None
+        raise error.placed(label) from None
 
 
 def _refuse_repeated(entries: list[Any]) -> None:

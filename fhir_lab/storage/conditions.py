@@ -5,13 +5,13 @@ one resource. https://hl7.org/fhir/R4/http.html#ccreate
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
 from sqlalchemy import Integer, Text, and_, bindparam, column, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from fhir_lab.outcomes import PreconditionFailed
+from fhir_lab.outcomes import FhirError, PreconditionFailed
 from fhir_lab.search.values import key
 from fhir_lab.storage.references import CHUNK
 from fhir_lab.storage.tables import idx_token, resource
@@ -22,19 +22,20 @@ LOCKS = 1024  # a transaction of many conditions must not fill PostgreSQL's lock
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def resolve(unit: Unit, conditions: Iterable[Condition]) -> dict[Condition, list[str]]:
+def resolve(unit: Unit, conditions: Mapping[Condition, str]) -> dict[Condition, list[str]]:
     """The ids of what each condition matches: none, one, or two where there are several.
 
-    Raises `BadRequest` for a query that is not a search of the type, and `Forbidden`.
+    With each condition comes where it stands, for errors. Raises `BadRequest` for a query that is not a search of the
+    type, and `Forbidden`.
     """
     wanted = set(conditions)
     asked = sorted(wanted - unit.matched.keys())
     if asked:
-        unit.matched.update(_matches(unit, asked))
+        unit.matched.update(_matches(unit, asked, conditions))
         unmatched = [condition for condition in asked if not unit.matched[condition]]
         if unmatched and lock(unit, unmatched):
             # Another transaction may have committed the match while this one waited for the lock.
-            unit.matched.update(_matches(unit, unmatched))
+            unit.matched.update(_matches(unit, unmatched, conditions))
     return {condition: unit.matched[condition] for condition in wanted}
 
 
@@ -58,16 +59,22 @@ def lock(unit: Unit, conditions: Iterable[Condition]) -> bool:
     return True
 
 
-def _matches(unit: Unit, conditions: list[Condition]) -> dict[Condition, list[str]]:
+def _matches(unit: Unit, conditions: list[Condition], places: Mapping[Condition, str]) -> dict[Condition, list[str]]:
     identifiers = {condition: key for condition in conditions if (key := _identifier(unit, condition)) is not None}
     found = _by_identifier(unit, identifiers)
-    if len(found) < len(conditions):
-        from fhir_lab.search.run import matching
-
-        for condition in conditions:
-            if condition not in found:
-                found[condition] = [row[1] for row in matching(unit, *condition)]
+    for condition in conditions:
+        if condition not in found:
+            found[condition] = _searched(unit, condition, places[condition])
     return found
+
+
+def _searched(unit: Unit, condition: Condition, where: str) -> list[str]:
+    from fhir_lab.search.run import matching
+
+    try:
+        return [row[1] for row in matching(unit, *condition)]
+    except FhirError as error:
+        raise error.placed(where) from None
 
 
 def _identifier(unit: Unit, condition: Condition) -> tuple[int, str, str] | None:

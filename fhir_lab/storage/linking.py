@@ -51,11 +51,11 @@ def _conditional(unit: Unit, written: Sequence[Plan], found: dict[int, list[str]
     for reference in where:
         resource_type, _, query = reference.partition("?")
         conditions[reference] = (resource_type, query)
-    matches = resolve(unit, conditions.values()) if conditions else {}
+    places = {condition: _where(where[reference], reference) for reference, condition in conditions.items()}
+    matches = resolve(unit, places) if places else {}
     resolved: dict[str, str] = {}
     for reference, condition in conditions.items():
-        item = where[reference]
-        path = _where(item, reference)
+        path = places[condition]
         match = only(condition, matches[condition] or _among(unit, written, condition), path)
         if match is None:
             raise Unprocessable.of(f"Nothing matches the conditional reference '{reference}'.", path, code="not-found")

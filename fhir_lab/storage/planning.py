@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/http.html#update https://hl7.org/fhir/R4/http.html#concu
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select, tuple_
@@ -87,18 +87,41 @@ def plan(unit: Unit, entries: Sequence[Entry]) -> list[Plan]:
     Raises `BadRequest` (ids, overlaps), `PreconditionFailed` (If-Match, several matches) and `Forbidden`.
     """
     conditions = _conditions(entries)
-    matches = resolve(unit, conditions.values()) if conditions else {}
+    matches = _matched(unit, entries, conditions)
     plans = []
     made: dict[Condition, str] = {}
     for index, entry in enumerate(entries):
-        condition = conditions.get(index)
-        found = only(condition, matches[condition], entry.label or "http.query") if condition else None
+        condition, found = conditions.get(index), matches.get(index)
         plans.append(_planned(entry, condition, found, made))
     _refuse_overlap(plans)
     _load_current(unit, plans)
     for item in plans:
         _check(unit, item)
     return plans
+
+
+def _matched(unit: Unit, entries: Sequence[Entry], conditions: Mapping[int, Condition]) -> dict[int, str | None]:
+    """The id of what the condition of each entry matches. What the same transaction deletes is gone before a POST."""
+    if not conditions:
+        return {}
+    places = {condition: _where(entries[index]) for index, condition in conditions.items()}
+    matches = resolve(unit, places)
+    found = {
+        index: only(condition, matches[condition], _where(entries[index])) for index, condition in conditions.items()
+    }
+    gone = {
+        (entry.type, entry.id or found.get(index)) for index, entry in enumerate(entries) if entry.method == "DELETE"
+    }
+    return {
+        index: None if entries[index].method == "POST" and (entries[index].type, match) in gone else match
+        for index, match in found.items()
+    }
+
+
+def _where(entry: Entry) -> str:
+    if entry.method == "POST":
+        return f"{entry.label}.request.ifNoneExist" if entry.label else "http.If-None-Exist"
+    return f"{entry.label}.request.url" if entry.label else "http.query"
 
 
 def _conditions(entries: Sequence[Entry]) -> dict[int, Condition]:

@@ -141,14 +141,3 @@ def _labelled(issue: Issue, prefix: str) -> Issue:
 
 def _written(plan: Plan) -> Written:
     return Written(plan.type, plan.id, plan.version, plan.last_updated, plan.content, plan.status, plan.pk)
-
-
-def named(error: FhirError, label: str) -> FhirError:
-    """The same error with the entry it came from in each expression."""
-    issues = [
-        issue
-        if any(path.startswith(label) for path in issue.expression)
-        else replace(issue, expression=(label, *issue.expression))
-        for issue in error.issues
-    ]
-    return type(error)(issues, error.headers)
