@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_lab.http import prefer
 from fhir_lab.http.body import read_body
-from fhir_lab.http.incoming import Incoming, incoming_of, request_of
+from fhir_lab.http.incoming import Incoming, caller_of, incoming_of, request_of
 from fhir_lab.http.render import Headers, rendered
 from fhir_lab.interactions.failure import refusal
 from fhir_lab.interactions.message import Request, Response
@@ -84,6 +84,7 @@ class FhirEdge:
             if answer is not None:
                 return answer
         if interaction.content:
+            caller_of(incoming, interaction, self._services)  # nobody fills the memory without a token
             limit = self._services.settings.max_body_bytes
             incoming.body = await read_body(receive, limit, incoming.headers.get("content-length", ""))
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._perform, incoming, target)

@@ -50,7 +50,7 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
     Raises `Unauthorized`, `NotAcceptable`, `UnsupportedMediaType` and `BadRequest` (parameters or body unreadable).
     """
     interaction = target.interaction
-    caller = _caller(incoming, interaction, services)
+    caller = caller_of(incoming, interaction, services)
     incoming.trace.subject = caller.subject
     pairs = _parameters(incoming, interaction)
     kept = [pair for pair in pairs if pair[0] in REPRESENTATION]
@@ -73,7 +73,8 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
     )
 
 
-def _caller(incoming: Incoming, interaction: Interaction, services: Services) -> Caller:
+def caller_of(incoming: Incoming, interaction: Interaction, services: Services) -> Caller:
+    """Who asks, from the headers alone. Raises `Unauthorized`."""
     if interaction.public:
         return Caller("", "", (), incoming.trace.request_id)
     scheme, _, token = incoming.headers.get("authorization", "").partition(" ")

@@ -60,7 +60,8 @@ def test_a_client_that_goes_away_in_the_middle_stores_nothing(api: Api) -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(api.app(_scope("POST", "/fhir/R4/Patient", []), receive, send))
+    scope = _scope("POST", "/fhir/R4/Patient", [(b"authorization", api.headers["Authorization"].encode())])
+    asyncio.run(api.app(scope, receive, send))
     assert sent[0]["status"] == 400
     assert api.get("/Patient?_summary=count").json()["total"] == 0
 

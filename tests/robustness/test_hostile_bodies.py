@@ -1,6 +1,7 @@
 """Bodies that no honest client sends: each is refused with a 4xx that names what is wrong, and nothing is stored."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -150,3 +151,32 @@ def test_an_empty_if_none_exist_is_refused_rather_than_ignored(api: Api) -> None
     refused = call(api.app, "POST", f"{BASE}/Patient", headers=api.headers | {"If-None-Exist": ""}, json=patient())
     assert refused.status_code == 400
     assert stored(api) == 0
+
+
+class Endless:
+    """A chunked body that never ends; `read` counts the bytes that were taken of it."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            self.read += 10_000
+            yield b"x" * 10_000
+
+
+def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(services: Services) -> None:
+    services.settings = services.settings.model_copy(update={"max_body_bytes": 100_000})
+    api, body = Api(services), Endless()
+    for method, path in (("POST", "/Patient"), ("PUT", "/Patient/a"), ("POST", ""), ("POST", "/Patient/_search")):
+        refused = call(api.app, method, f"{BASE}{path}", headers=api.headers, content=body)
+        assert (refused.status_code, issues(refused)) == (413, [("too-long", ["http.body"])])
+        assert refused.headers["connection"] == "close"
+    assert body.read <= 4 * 110_000
+
+
+def test_no_body_is_read_without_a_token(api: Api) -> None:
+    body = Endless()
+    for headers in ({}, {"Authorization": "Bearer x.y.z"}):
+        assert call(api.app, "POST", f"{BASE}/Patient", headers=headers, content=body).status_code == 401
+    assert body.read == 0
