@@ -3,10 +3,11 @@
 import pytest
 
 from fhir_lab.search.registry import Registry
-from fhir_lab.security.access import Caller
+from fhir_lab.security.access import Caller, Permission
 from fhir_lab.security.roles import ROLES
 from fhir_lab.security.scopes import parse_scopes
 
+LETTERS: tuple[Permission, ...] = ("c", "r", "u", "d", "s")
 LAB = ("Patient", "ServiceRequest", "Specimen", "Observation", "DiagnosticReport", "Subscription", "AuditEvent")
 
 
@@ -29,7 +30,7 @@ def test_the_roles_are_those_of_a_laboratory() -> None:
 def test_a_role_grants_what_the_table_says(role: str, letters: list[str]) -> None:
     caller = Caller("anna", "app", ROLES[role].scopes, "r1", patient="7")
     granted = [
-        "".join(letter for letter in "cruds" if not caller.access(resource_type, letter).denied)  # type: ignore[arg-type]
+        "".join(letter for letter in LETTERS if not caller.access(resource_type, letter).denied)
         for resource_type in LAB
     ]
     assert granted == letters
