@@ -25,6 +25,13 @@ DRIVER_ERRORS = (DBAPIError, psycopg.Error, sqlite3.Error)
 ATTEMPTS = 6
 # SQLSTATEs after which the same transaction may succeed: serialization failure, deadlock, unique and foreign key races.
 RETRY_STATES = {"40001", "40P01", "23505", "23503"}
+# What else a client may wait for: (what to say, SQLSTATEs, words of the error).
+TROUBLES = (
+    ("has no space left", ("53100",), ("database or disk is full", "no space left")),
+    ("cannot be written now", ("25006",), ("readonly database",)),
+    ("did not finish in time", ("57014", "55P03"), ()),
+    ("has no tables; run fhir-lab migrate", ("42P01",), ("no such table",)),
+)
 
 # From Python 3.12 on the driver asks for this; the lab columns of type Date are written through it directly.
 sqlite3.register_adapter(date, date.isoformat)
@@ -146,28 +153,31 @@ def _lost_race(error: BaseException) -> bool:
     return getattr(cause, "sqlstate", None) in RETRY_STATES or "database is locked" in str(cause)
 
 
-def _away(error: BaseException) -> bool:
-    """True when the database is down, full or closed the connection: nothing the request could help."""
+def _trouble(error: BaseException) -> str | None:
+    """What keeps the database from answering; None when neither it nor time can help."""
     cause = _cause(error)
+    state, said = getattr(cause, "sqlstate", None) or "", str(cause).lower()
+    for trouble, states, words in TROUBLES:
+        if state in states or any(word in said for word in words):
+            return trouble
     if isinstance(cause, sqlite3.Error):
-        return isinstance(cause, sqlite3.OperationalError) and "syntax" not in str(cause)
-    state = getattr(cause, "sqlstate", None)
-    if state is None:  # the connection never was, or it broke; other errors without a state are the driver's own
-        return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
-    # Class 08 connection, 53 insufficient resources, 57P server shutdown.
-    return state[:2] in ("08", "53") or state[:3] == "57P"
+        answers = not isinstance(cause, sqlite3.OperationalError) or "syntax" in said
+    elif state:  # class 08 connection, 53 insufficient resources, 57P server shutdown
+        answers = state[:2] not in ("08", "53") and state[:3] != "57P"
+    else:  # the connection never was, or it broke; other errors without a state are the driver's own
+        answers = not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return None if answers else "does not answer"
 
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turn a database that is down, full or out of connections into an error a client can act on."""
+    """Turn a database that is down, full, read-only or out of connections into an error a client can act on."""
     try:
         yield
     except TimeoutError:
         raise Unavailable.of("Every database connection is busy. Nothing was stored; try again.") from None
     except DRIVER_ERRORS as error:
-        if _lost_race(error) or not _away(error):
+        trouble = None if _lost_race(error) else _trouble(error)
+        if trouble is None:
             raise
-        full = any(word in str(_cause(error)).lower() for word in ("is full", "no space left"))
-        reason = "has no space left" if full else "does not answer"
-        raise Unavailable.of(f"The database {reason}. Nothing of this request was stored; try again.") from error
+        raise Unavailable.of(f"The database {trouble}. Nothing of this request was stored; try again.") from error
