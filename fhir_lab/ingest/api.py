@@ -36,7 +36,7 @@ _REASON = {
     "field": "OBX-3",
     "found": "",
     "allowed": "a code or a name of the test",
-    "repair": "Ask the sender to fill OBX-3, then replay the message.",
+    "repair": "Add the code of the test to OBX-3 in a copy of the file and drop the copy into the inbox.",
 }
 _ENTRY: dict[str, Any] = {
     "id": "0197f3a2-6c1e-7b3a-9a55-0d3c5f2b7e10",

@@ -1,6 +1,7 @@
 """FROM and WHERE of a match: which table leads, what is joined to it, and what is only asked of each row.
 
 One set leads: the one likely to be smallest, an index or lab table; never `resource` while a condition is positive.
+Where only lab rows are asked, `resource` is joined to tell those that the laboratory inserted and nobody adopted yet.
 Conditions on the row of a lab table share one join; all other sets are EXISTS, which PostgreSQL may turn around.
 A condition on codings and one on the patient become one scan of the coding table, which repeats the patient.
 """
@@ -12,9 +13,10 @@ from sqlalchemy import ColumnElement, FromClause, Select, Table, false, select, 
 
 from fhir_lab.search.aliases import fresh
 from fhir_lab.search.sets import EVERYTHING, NOTHING, ONE_ROW, Intersection, Rows, Set, Union, Without, holds, live
-from fhir_lab.storage.tables import CODING_TABLES, resource
+from fhir_lab.storage.tables import CODING_TABLES, LAB_TABLES, resource
 
 CODINGS = frozenset(CODING_TABLES.values())
+LAB_ROWS = frozenset(LAB_TABLES.values())
 
 
 class Plan:
@@ -91,9 +93,12 @@ def _flattened(sets: Sequence[Set]) -> list[Set]:
 
 
 def _is_alive(found: Set) -> bool:
-    """True when being in the set proves that the resource is not deleted."""
+    """True when being in the set proves that there is a resource, and that it is not deleted.
+
+    A lab row proves nothing: the laboratory's own SQL may have inserted it, and nobody adopted it yet.
+    """
     if isinstance(found, Rows):
-        return found.alive
+        return found.alive and found.table not in LAB_ROWS
     if isinstance(found, Union):
         return all(_is_alive(part) for part in found.sets)
     return isinstance(found, Intersection) and any(_is_alive(part) for part in found.sets)

@@ -46,7 +46,8 @@ def match_patient(draft: Draft, stored: Stored) -> Reason | None:
         ", ".join(f"{key.value} ({key.system})" for key in draft.keys),
         "numbers that all belong to one patient",
         f"These numbers belong to {' and '.join(sorted(survivors))}, or contradict a number stored there. Find out who "
-        "it is, merge the patients or correct the numbers, and replay the message.",
+        "it is. Correct the stored patients and replay the message, or correct the numbers in a copy of the file and "
+        "drop the copy into the inbox.",
     )
 
 
@@ -75,7 +76,8 @@ def _other_person(draft: Draft, reference: str) -> Reason:
         f"{', '.join(sorted(_families(draft.resource)))}, born {draft.resource.get('birthDate')}",
         f"the family name or the birth date that is stored for {draft.keys[0].value}",
         f"Family name and birth date both differ from {reference}, which has this number. Find out whose results these "
-        "are; correct the number, or the stored patient, and replay the message.",
+        "are. Correct the stored patient and replay the message, or correct the number in a copy of the file and drop "
+        "the copy into the inbox.",
     )
 
 

@@ -116,7 +116,7 @@ def _broken(obx: Segment, code: Element) -> Reason | None:
             obx.raw[:60],
             r"line breaks as \.br\ and field separators as \F\ inside a text",
             "A line break and field separators stand in the text, so nobody can tell which field is which; correct the "
-            "text and replay the message.",
+            "text in a copy of the file and drop the copy into the inbox.",
         )
     if not code:
         return Reason(
@@ -125,7 +125,7 @@ def _broken(obx: Segment, code: Element) -> Reason | None:
             "OBX-3",
             obx.text(3),
             "the code or at least the name of the test, such as 2345-7^Glucose^LN",
-            "Add the code of the test to OBX-3 and replay the message.",
+            "Add the code of the test to OBX-3 in a copy of the file and drop the copy into the inbox.",
         )
     return None
 

@@ -223,3 +223,27 @@ def test_many_rows_are_adopted_step_by_step(services: Services) -> None:
     first = adopted(services, "Patient", limit=3)
     assert first == Step(3, [], pks[2])
     assert adopted(services, "Patient", after=first.last or 0, limit=3) == Step(2, [], pks[4])
+
+
+@pytest.mark.parametrize("query", ["status=final", "patient=p", "date=2026", "_sort=-date", "status=final&_sort=-date"])
+def test_no_search_knows_of_a_row_before_it_is_adopted(services: Services, query: str) -> None:
+    document = {"resourceType": "Patient", "id": "p"}
+    [owner] = services.database.transact(
+        lambda c: apply(Unit(c, system("test"), services), [Entry("PUT", "Patient", "p", document)])
+    )
+    columns = {"status": "final", "code_text": "Glucose", "effective": "2026-03-04", "patient_pk": owner.pk}
+    put(services, observation, **columns)
+
+    def found() -> list[tuple[int | None, int]]:
+        parameters = [(name, value) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
+        with services.database.read() as connection:
+            unit = Unit(connection, system("test"), services)
+            pages = [
+                search(unit, "Observation", [*parameters, *more])
+                for more in ([], [("_summary", "count")], [("_count", "1"), ("_total", "accurate")])
+            ]
+        return [(page.total, len(page.matches)) for page in pages]
+
+    assert found() == [(0, 0), (0, 0), (0, 0)]
+    assert adopted(services, "Observation").adopted == 1
+    assert found() == [(1, 1), (1, 0), (1, 1)]
