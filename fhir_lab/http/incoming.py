@@ -104,6 +104,9 @@ def _pairs(text: str) -> Pairs:
 
 def _check_format(incoming: Incoming, kept: Pairs) -> None:
     """`_format` overrides Accept. https://hl7.org/fhir/R4/http.html#parameters"""
+    for name, value in kept:
+        if name == "_pretty" and value not in ("", "true", "false"):
+            raise BadRequest.of(f"_pretty '{value[:40]}' is neither true nor false.", "http._pretty", code="value")
     formats = [value for name, value in kept if name == "_format" and value]
     for value in formats:
         media.check_format(value)

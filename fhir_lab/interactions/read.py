@@ -3,6 +3,7 @@
 from fhir_lab.http.preconditions import unchanged
 from fhir_lab.interactions.message import Request, Response
 from fhir_lab.interactions.subset import cut_of, reduced
+from fhir_lab.outcomes import BadRequest
 from fhir_lab.storage import repository
 from fhir_lab.storage.repository import Version
 
@@ -22,6 +23,8 @@ def shown(request: Request, found: Version) -> Response:
     if unchanged(request.headers, found.version, found.last_updated):
         return Response(304, version=found.version, last_updated=found.last_updated)
     assert found.content is not None
+    if ("_summary", "count") in request.parameters:
+        raise BadRequest.of("_summary=count is for searches; one resource has nothing to count.", "http._summary")
     cut = cut_of(request.parameters, found.type) if request.parameters else None
     content = reduced(found.content, cut) if cut else found.content.encode()
     return Response(200, content, version=found.version, last_updated=found.last_updated)

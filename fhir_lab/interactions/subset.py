@@ -31,7 +31,10 @@ def cut_of(parameters: Parameters, resource_type: str) -> Cut | None:
 
     Raises `BadRequest` for another `_summary`, an element that `resource_type` does not have, or both at once.
     """
-    given = {name: value for name, value in parameters if name in PARAMETERS and value}
+    given: dict[str, str] = {}
+    for name, value in parameters:
+        if name in PARAMETERS and value and given.setdefault(name, value) != value:
+            raise BadRequest.of(f"'{name}' is given twice, as '{given[name][:40]}' and '{value[:40]}'.", f"http.{name}")
     summary, names = given.get("_summary", "false"), given.get("_elements", "")
     if summary not in SUMMARIES:
         raise BadRequest.of(

@@ -16,7 +16,7 @@ from fhir_lab.services import Services
 Parameters = Sequence[tuple[str, str]]
 
 # Handled where the answer is written; a search only repeats them in its links.
-PASSED_ON = ("_format", "_pretty", "_elements", "_totalMethod", "_contained", "_summary")
+PASSED_ON = ("_format", "_pretty", "_elements", "_contained", "_summary")
 SUMMARIES = ("true", "text", "data", "count", "false")
 TOTALS = ("none", "estimate", "accurate")
 UNSUPPORTED = ("_text", "_content", "_filter", "_query", "_containedType", "_score")
@@ -114,6 +114,8 @@ class _Draft:
         ):
             if len(found) > most:
                 raise BadRequest.of(f"The search has {len(found)} {name}; {most} are allowed.", code="too-costly")
+        if self.includes and self.single.get("_summary") == "text":
+            raise BadRequest.of("_summary=text cannot be combined with _include or _revinclude.", "http._summary")
         return Query(
             type=self.type,
             criteria=tuple(self.criteria),
@@ -138,8 +140,8 @@ def _one_of(name: str, allowed: tuple[str, ...]) -> Callable[[_Draft, str], None
 
 
 def _own_type(draft: _Draft, text: str) -> None:
-    if draft.type not in text.split(","):
-        raise BadRequest.of(f"'{text}' does not name {draft.type}, the type that is searched.", "http._type")
+    if text != draft.type:
+        raise BadRequest.of(f"'{text}' is not {draft.type}, the type that is searched.", "http._type")
 
 
 def _anything(_draft: _Draft, _text: str) -> None:

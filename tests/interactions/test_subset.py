@@ -100,9 +100,9 @@ def test_elements_speak_of_the_searched_type_only(api: Api) -> None:
     assert set(match) == {*ALWAYS, "subject"}
     assert included == api.get("/Patient/p").json()
     _, included = (
-        each["resource"] for each in api.get("/Observation?_include=Observation:subject&_summary=text").json()["entry"]
+        each["resource"] for each in api.get("/Observation?_include=Observation:subject&_summary=true").json()["entry"]
     )
-    assert set(included) == {"resourceType", "id", "meta", "active"}
+    assert set(included) == {"resourceType", "id", "meta", "active", "birthDate"}
 
 
 def test_every_type_can_be_summarised(sqlite_services: Services) -> None:
