@@ -3,16 +3,28 @@
 Values come from the environment (prefix ``FHIR_LAB_``) or from a ``.env`` file in the working directory.
 """
 
+import json
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 FHIR_PATH = "/fhir/R4"
 # In `var`: where `serve` or the demo listens, so that other commands make links and tokens for it.
 ADDRESS_FILE = "address"
+
+
+def _listed(value: object) -> object:
+    """`a, b` from the environment as a list; a JSON list is taken as well."""
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.lstrip().startswith("[") else [part.strip() for part in value.split(",") if part]
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -41,9 +53,7 @@ class Settings(BaseSettings):
         "", description="Signs paging links. Empty: made once and kept in `var`. Several machines need the same one."
     )
     keys: Path | None = Field(None, description="Folder of the token signing keys. Empty: `keys` under `var`.")
-    inbox: Path | None = Field(
-        None, description="Folder where ORU and CSV files are dropped. Empty: `inbox` under `var`."
-    )
+    inbox: Path | None = Field(None, description="Folder where ORU files are dropped. Empty: `inbox` under `var`.")
     inbox_poll_seconds: float = Field(0.5, gt=0, description="How often the watcher looks at the inbox.")
     inbox_stable_seconds: float = Field(
         1.0, ge=0, description="A file is taken when its size and time have not changed for this long."
@@ -62,9 +72,11 @@ class Settings(BaseSettings):
         True,
         description="Refuse references to missing resources and deletion of referred ones. False only while loading.",
     )
-    cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose browsers may call the FHIR API.")
-    outbound_allow: tuple[str, ...] = Field(
-        (), description="Addresses, CIDR ranges or hosts that webhooks may use although they are private or plain http."
+    cors_origins: Listed = Field(("*",), description="Origins whose browsers may call the FHIR API, parted by commas.")
+    outbound_allow: Listed = Field(
+        (),
+        description="Addresses, CIDR ranges or hosts that webhooks may use although they are private or plain http, "
+        "parted by commas.",
     )
     token_ttl: int = Field(3600, ge=1, description="Seconds a printed or granted access token is valid.")
     password_grant: bool = Field(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 def settings() -> "Settings":
     """The settings in force; a wrong one ends the command and is named."""
     from pydantic import ValidationError
-    from pydantic_settings import SettingsError
 
     from fhir_lab.settings import Settings
 
@@ -31,8 +30,6 @@ def settings() -> "Settings":
             name = "FHIR_LAB_" + "_".join(str(part) for part in wrong["loc"]).upper()
             print(f"{name}: {wrong['msg']} (found {wrong['input']!r})", file=sys.stderr)
         raise typer.Exit(2) from None
-    except SettingsError as error:
-        fail(f'{error}. Lists are written as JSON, such as ["a", "b"].', 2)
 
 
 def listen(host: str, port: int) -> None:

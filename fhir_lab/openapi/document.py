@@ -67,7 +67,10 @@ class Documents:
         """From a patient to a result on one page: the operations work as they are, from top to bottom."""
         table = {(row.name, row.path): row for row in self._interactions}
         rows = [(table[name, _STEP_PATHS[name]], resource_type) for name, resource_type in _STEPS]
-        text = "Authorize, then send these requests from top to bottom. They are filled in and work unchanged."
+        text = (
+            "Authorize as a technician or administrator, then send these requests from top to bottom. "
+            "They are filled in and work unchanged."
+        )
         document = self._document("First steps: from a patient to a result", text, rows, WORKED)
         operations = [each for methods in document["paths"].values() for each in methods.values()]
         for number, (each, (_, resource_type), title) in enumerate(

@@ -211,6 +211,9 @@ def _performers(result: Result, draft: Draft, context: Context) -> list[Element]
     return [reference for reference in found if reference]
 
 
+_WITH_UNIT = ("valueQuantity", "valueRange", "valueRatio", "valueSampledData")
+
+
 def _value(obx: Segment, kind: str, code: Element, resource: Resource, context: Context) -> None:
     """Put OBX-5 into `value[x]`, or into one component for each repetition."""
     rows = obx.repetitions(5)
@@ -231,6 +234,9 @@ def _value(obx: Segment, kind: str, code: Element, resource: Resource, context: 
         resource.update(read(rows[0], reading))
     else:
         resource["component"] = [{"code": code, **value} for row in rows if (value := read(row, reading))]
+    parts = (resource, *resource.get("component", ()))
+    if obx.raw_field(6) and not any(name in part for part in parts for name in _WITH_UNIT):
+        context.unmapped.append(f"{obx.position}-6")
 
 
 def _without_value(obx: Segment, draft: Draft, status: str) -> None:

@@ -43,8 +43,8 @@ def patient(group: Group, context: Context) -> Draft | Reason:
             "",
             "no PID segment",
             "a PID segment with a patient identifier in PID-3, before the results",
-            "Find out from the order number whose results these are, add the PID segment in a copy of the file and drop "
-            "the copy into the inbox.",
+            "Find out from the order number whose results these are, add the PID segment in a copy of the file and "
+            "drop the copy into the inbox.",
         )
     identifiers = _identifiers(pid, context)
     keys = _keys(pid, context)
@@ -55,8 +55,8 @@ def patient(group: Group, context: Context) -> Draft | Reason:
             "PID-3",
             pid.text(3),
             "at least one number of the patient, such as 12345^^^HOSPITAL^MR",
-            "Add the patient's number to PID-3 in a copy of the file and drop the copy into the inbox; name and birth date "
-            "alone match no patient.",
+            "Add the patient's number to PID-3 in a copy of the file and drop the copy into the inbox; name and birth "
+            "date alone match no patient.",
         )
     draft = Draft("Patient", keys, "merge", {"resourceType": "Patient", "identifier": identifiers}, pid.position)
     draft.resource.update(_demographics(pid, context))

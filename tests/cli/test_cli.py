@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fhir_lab.settings import Settings
 from tests.support.commands import call, run
 
 COMMANDS = [
@@ -61,12 +62,19 @@ def test_wrong_settings_are_named_each_on_its_line(folder: Path, monkeypatch: py
     assert [line.partition(":")[0] for line in done.err.splitlines()] == ["FHIR_LAB_TIMEZONE", "FHIR_LAB_TOKEN_TTL"]
 
 
-def test_a_list_setting_that_is_not_json_is_explained(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FHIR_LAB_CORS_ORIGINS", "https://a.example")
+@pytest.mark.parametrize(
+    "written", ["https://a.example, https://b.example", '["https://a.example","https://b.example"]']
+)
+def test_a_list_setting_is_parted_by_commas_or_json(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("FHIR_LAB_CORS_ORIGINS", written)
+    assert Settings(_env_file=None).cors_origins == ("https://a.example", "https://b.example")
+
+
+def test_a_list_setting_that_is_neither_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FHIR_LAB_CORS_ORIGINS", '["https://a.example"')
     done = call("token")
     assert done.code == 2
-    assert "cors_origins" in done.err
-    assert "Lists are written as JSON" in done.err
+    assert done.err.startswith("FHIR_LAB_CORS_ORIGINS: ")
 
 
 def test_migrate_creates_the_schema_and_then_says_it_is_there(folder: Path) -> None:

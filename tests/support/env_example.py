@@ -2,8 +2,6 @@
 
 import textwrap
 
-from pydantic_core import to_json
-
 from fhir_lab.settings import Settings
 
 HEAD = """\
@@ -31,7 +29,7 @@ def _written(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return to_json(value).decode() if isinstance(value, tuple) else str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

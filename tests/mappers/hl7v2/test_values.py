@@ -271,3 +271,9 @@ def test_a_unit_keeps_its_text_and_gets_a_ucum_code_where_that_is_certain(writte
 def test_an_uncertain_unit_gets_no_ucum_code(written: str, expected: dict[str, str]) -> None:
     found = value("NM", "5", written)["valueQuantity"]
     assert {name: part for name, part in found.items() if name != "value"} == expected
+
+
+def test_a_unit_beside_a_value_that_has_none_is_told_as_not_mapped() -> None:
+    conversion = Store().send(PATIENT, ORDER, "OBX|1|ST|x^Test^L||100|%|||||F", "OBX|2|NM|y^Test^L||100|%|||||F")
+    assert "OBX[1]-6" in conversion.unmapped
+    assert "OBX[2]-6" not in conversion.unmapped
