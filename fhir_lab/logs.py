@@ -70,7 +70,8 @@ def configure(level: str, process: str, stream: TextIO | None = None) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
-        logger.propagate = True
+        logger.propagate, logger.disabled = True, False
+        logger.setLevel(logging.NOTSET)
     # uvicorn's own access line quotes the URL, whose query may name a patient; ours does not.
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()

@@ -69,6 +69,17 @@ def test_what_the_operating_system_says_is_kept(stream: io.StringIO) -> None:
     assert line["error"]["text"] == "[Errno 111] Connection refused"
 
 
+def test_what_the_server_says_is_logged_whatever_an_earlier_server_of_the_process_set() -> None:
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    root, text = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("INFO", "test", text)
+    logging.getLogger("uvicorn.error").info("started")
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    assert [line["message"] for line in lines(text)] == ["started"]
+
+
 def test_the_servers_own_access_log_stays_silent(stream: io.StringIO) -> None:
     logging.getLogger("uvicorn.access").info("GET /fhir/R4/Patient?name=okoye")
     logging.getLogger("uvicorn.error").info("started")
