@@ -34,6 +34,7 @@ def history(request: Request) -> Response:
     queries = {
         "self": urlencode(list(given.items())),
         "first": urlencode(kept),
+        "previous": urlencode([*kept, ("_page", page.previous)]) if page.previous else None,
         "next": urlencode([*kept, ("_page", page.next)]) if page.next else None,
     }
     path = "/".join(filter(None, (request.base, request.type, request.id, "_history")))

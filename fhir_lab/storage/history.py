@@ -15,12 +15,12 @@ from fhir_lab.storage.repository import Version, check_access, within
 from fhir_lab.storage.tables import change, resource, resource_history
 from fhir_lab.storage.unit import Unit
 
-_CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+_CURSOR = re.compile(r"(-?)([0-9]{1,18})\.([0-9]{1,18})")  # `-` leads back
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some versions, the count of all of them, and the cursor of the next page (None on the last).
+    """Some versions, the count of all of them, and the cursors of the pages after and before (None for none).
 
     A caller whose scopes do not reach every resource of the type sees of each only the versions within them, and no
     total.
@@ -28,7 +28,8 @@ class HistoryPage:
 
     versions: list[Version]
     total: int | None
-    next: str | None
+    next: str | None = None
+    previous: str | None = None
 
 
 def history(
@@ -55,16 +56,28 @@ def history(
     limited = resource_type is not None and not unit.caller.access(resource_type, permission).unrestricted
     total = None if limited else _count(unit, conditions)
     if count == 0:
-        return HistoryPage([], total, None)
+        return HistoryPage([], total)
+    back = cursor is not None and cursor.startswith("-")
     if cursor is not None:
-        conditions.append(_before(cursor))
-    rows = unit.connection.execute(_page(conditions, count + 1)).all()
+        conditions.append(_beyond(cursor))
+    rows = unit.connection.execute(_page(conditions, count + 1, back)).all()
+    more = len(rows) > count
     versions = [
         Version(row.resource_pk, row.type, row.id, row.version, row.at, row.seq, row.interaction, row.gone, row.content)
         for row in rows[:count]
     ]
-    following = f"{versions[-1].last_updated}.{versions[-1].seq}" if len(rows) > count else None
-    return HistoryPage([each for each in versions if not limited or within(unit, each, permission)], total, following)
+    if back:
+        versions.reverse()
+    return HistoryPage(
+        [each for each in versions if not limited or within(unit, each, permission)],
+        total,
+        next=_cursor(versions[-1]) if versions and (more or back) else None,
+        previous=f"-{_cursor(versions[0])}" if versions and cursor is not None and (more or not back) else None,
+    )
+
+
+def _cursor(version: Version) -> str:
+    return f"{version.last_updated}.{version.seq}"
 
 
 def _count(unit: Unit, conditions: list[ColumnElement[bool]]) -> int:
@@ -110,17 +123,19 @@ def _current_during(low: int, high: int) -> ColumnElement[bool]:
     return and_(change.c.at < high, ~superseded.exists())
 
 
-def _before(cursor: str) -> ColumnElement[bool]:
+def _beyond(cursor: str) -> ColumnElement[bool]:
     found = _CURSOR.fullmatch(cursor)
     if found is None:
         raise BadRequest.of(
             f"The history page '{cursor[:64]}' does not exist; follow the links of the Bundle.", "http._page"
         )
-    at, seq = int(found[1]), int(found[2])
+    at, seq = int(found[2]), int(found[3])
+    if found[1]:
+        return or_(change.c.at > at, and_(change.c.at == at, change.c.seq > seq))
     return or_(change.c.at < at, and_(change.c.at == at, change.c.seq < seq))
 
 
-def _page(conditions: list[ColumnElement[bool]], limit: int) -> Any:
+def _page(conditions: list[ColumnElement[bool]], limit: int, back: bool) -> Any:
     content = func.coalesce(resource.c.content, resource_history.c.content)
     current = and_(resource.c.pk == change.c.resource_pk, resource.c.version == change.c.version)
     earlier = and_(
@@ -140,6 +155,6 @@ def _page(conditions: list[ColumnElement[bool]], limit: int) -> Any:
         )
         .select_from(change.outerjoin(resource, current).outerjoin(resource_history, earlier))
         .where(*conditions)
-        .order_by(change.c.at.desc(), change.c.seq.desc())
+        .order_by(*(column.asc() if back else column.desc() for column in (change.c.at, change.c.seq)))
         .limit(limit)
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_lab.services import Services
-from tests.support.api import Api, issues, patient
+from tests.support.api import Api, Json, issues, links, patient
 
 
 @pytest.fixture
@@ -65,12 +65,35 @@ def test_a_version_id_that_was_never_given_is_not_found(api: Api, vid: str) -> N
 
 
 @pytest.mark.parametrize(
-    "page", ["x", "1", "1.", ".1", "-1.1", "9" * 23 + ".1", "1." + "9" * 23, "%C2%B2.1", "%D9%A1.1"]
+    "page", ["x", "1", "1.", ".1", "--1.1", "9" * 23 + ".1", "1." + "9" * 23, "%C2%B2.1", "%D9%A1.1"]
 )
 @pytest.mark.parametrize("path", ["/Patient/a/_history", "/Patient/_history", "/_history"])
 def test_a_history_page_that_was_never_linked_is_refused(api: Api, path: str, page: str) -> None:
     refused = api.get(f"{path}?_page={page}")
     assert (refused.status_code, issues(refused)) == (400, [("invalid", ["http._page"])])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+@pytest.mark.parametrize("path", ["/Patient/a/_history", "/Patient/_history", "/_history"])
+def test_history_pages_lead_back_the_way_they_came(api: Api, path: str, count: int) -> None:
+    for index in range(4):
+        api.put("/Patient/a", patient("a", multipleBirthInteger=index + 1))
+    page = api.get(f"{path}?_count={count}&_since=2000").json()
+    forward = [tags(page)]
+    while "next" in links(page):
+        page = api.get(links(page)["next"]).json()
+        forward.append(tags(page))
+    back = [tags(page)]
+    while "previous" in links(page):
+        page = api.get(links(page)["previous"]).json()
+        back.append(tags(page))
+    assert back[::-1] == forward
+    assert [tag for page in forward for tag in page] == [f'W/"{version}"' for version in range(6, 0, -1)]
+
+
+def tags(bundle: Json) -> list[str]:
+    assert bundle["total"] == 6
+    return [entry["response"]["etag"] for entry in bundle["entry"]]
 
 
 def test_identifiers_that_differ_after_hundreds_of_characters_are_different(api: Api) -> None:
