@@ -48,8 +48,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("pk", name="pk_patient"),
     )
     op.create_index("ix_patient_birth", "patient", ["birth_low", "pk"])
-    op.create_index("ix_patient_family", "patient", ["family", "given"])
-    op.create_index("ix_patient_identifier", "patient", ["identifier_value", "identifier_system"])
+    op.create_index("ix_patient_family", "patient", ["family"], postgresql_using="hash")
+    op.create_index("ix_patient_identifier", "patient", ["identifier_value"], postgresql_using="hash")
     op.create_index("ix_patient_organization_pk", "patient", ["organization_pk"])
     op.create_table(
         "service_request",
@@ -99,9 +99,9 @@ def upgrade() -> None:
     op.create_index("ix_service_request_authored", "service_request", ["sort_key", "pk"])
     op.create_index("ix_service_request_authored_high", "service_request", ["authored_high", "pk"])
     op.create_index("ix_service_request_encounter_pk", "service_request", ["encounter_pk"])
-    op.create_index("ix_service_request_filler", "service_request", ["filler_value"])
+    op.create_index("ix_service_request_filler", "service_request", ["filler_value"], postgresql_using="hash")
     op.create_index("ix_service_request_patient", "service_request", ["patient_pk", "sort_key", "pk"])
-    op.create_index("ix_service_request_placer", "service_request", ["placer_value"])
+    op.create_index("ix_service_request_placer", "service_request", ["placer_value"], postgresql_using="hash")
     op.create_index("ix_service_request_requester_pk", "service_request", ["requester_pk"])
     op.create_index("ix_service_request_status", "service_request", ["status", "sort_key", "pk"])
     op.create_table(
@@ -142,10 +142,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("pk", name="pk_specimen"),
     )
-    op.create_index("ix_specimen_accession", "specimen", ["accession_value"])
+    op.create_index("ix_specimen_accession", "specimen", ["accession_value"], postgresql_using="hash")
     op.create_index("ix_specimen_collected", "specimen", ["sort_key", "pk"])
     op.create_index("ix_specimen_collected_high", "specimen", ["collected_high", "pk"])
-    op.create_index("ix_specimen_identifier", "specimen", ["identifier_value"])
+    op.create_index("ix_specimen_identifier", "specimen", ["identifier_value"], postgresql_using="hash")
     op.create_index("ix_specimen_parent_pk", "specimen", ["parent_pk"])
     op.create_index("ix_specimen_patient", "specimen", ["patient_pk", "sort_key", "pk"])
     op.create_index("ix_specimen_service_request_pk", "specimen", ["service_request_pk"])
@@ -273,7 +273,9 @@ def upgrade() -> None:
     op.create_index("ix_diagnostic_report_effective", "diagnostic_report", ["sort_key", "pk"])
     op.create_index("ix_diagnostic_report_effective_high", "diagnostic_report", ["effective_high", "pk"])
     op.create_index("ix_diagnostic_report_encounter_pk", "diagnostic_report", ["encounter_pk"])
-    op.create_index("ix_diagnostic_report_identifier", "diagnostic_report", ["identifier_value"])
+    op.create_index(
+        "ix_diagnostic_report_identifier", "diagnostic_report", ["identifier_value"], postgresql_using="hash"
+    )
     op.create_index("ix_diagnostic_report_issued", "diagnostic_report", ["issued_low", "pk"])
     op.create_index("ix_diagnostic_report_patient", "diagnostic_report", ["patient_pk", "sort_key", "pk"])
     op.create_index("ix_diagnostic_report_service_request_pk", "diagnostic_report", ["service_request_pk"])

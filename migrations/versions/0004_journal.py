@@ -45,12 +45,12 @@ def upgrade() -> None:
         sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_message"),
     )
-    op.create_index("ix_message_content", "message", ["sender", "content_hash"])
-    op.create_index("ix_message_control_id", "message", ["control_id"])
+    op.create_index("ix_message_content", "message", ["content_hash"])
+    op.create_index("ix_message_control_id", "message", ["control_id"], postgresql_using="hash")
     op.create_index("ix_message_due", "message", ["due"])
     op.create_index("ix_message_file", "message", ["file_hash", "ordinal"])
-    op.create_index("ix_message_order_number", "message", ["order_number"])
-    op.create_index("ix_message_patient_identifier", "message", ["patient_identifier"])
+    op.create_index("ix_message_order_number", "message", ["order_number"], postgresql_using="hash")
+    op.create_index("ix_message_patient_identifier", "message", ["patient_identifier"], postgresql_using="hash")
     op.create_index("ix_message_state", "message", ["state", "id"])
     op.create_index("uq_message_claim", "message", ["claim", "ordinal"], unique=True)
     op.create_table(

@@ -64,8 +64,8 @@ patient = Table(
     Column("postal_code", Text),
     Column("country", Text),
     _refers("organization_pk", "resource"),
-    Index("ix_patient_identifier", "identifier_value", "identifier_system"),
-    Index("ix_patient_family", "family", "given"),
+    Index("ix_patient_identifier", "identifier_value", postgresql_using="hash"),
+    Index("ix_patient_family", "family", postgresql_using="hash"),
     Index("ix_patient_birth", "birth_low", "pk"),
     Index("ix_patient_organization_pk", "organization_pk"),
 )
@@ -103,8 +103,8 @@ service_request = Table(
     Index("ix_service_request_authored_high", "authored_high", "pk"),
     Index("ix_service_request_encounter_pk", "encounter_pk"),
     Index("ix_service_request_requester_pk", "requester_pk"),
-    Index("ix_service_request_placer", "placer_value"),
-    Index("ix_service_request_filler", "filler_value"),
+    Index("ix_service_request_placer", "placer_value", postgresql_using="hash"),
+    Index("ix_service_request_filler", "filler_value", postgresql_using="hash"),
 )
 
 specimen = Table(
@@ -134,8 +134,8 @@ specimen = Table(
     Index("ix_specimen_patient", "patient_pk", "sort_key", "pk"),
     Index("ix_specimen_collected", "sort_key", "pk"),
     Index("ix_specimen_collected_high", "collected_high", "pk"),
-    Index("ix_specimen_accession", "accession_value"),
-    Index("ix_specimen_identifier", "identifier_value"),
+    Index("ix_specimen_accession", "accession_value", postgresql_using="hash"),
+    Index("ix_specimen_identifier", "identifier_value", postgresql_using="hash"),
     Index("ix_specimen_service_request_pk", "service_request_pk"),
     Index("ix_specimen_parent_pk", "parent_pk"),
 )
@@ -222,7 +222,7 @@ diagnostic_report = Table(
     Index("ix_diagnostic_report_encounter_pk", "encounter_pk"),
     Index("ix_diagnostic_report_service_request_pk", "service_request_pk"),
     Index("ix_diagnostic_report_specimen_pk", "specimen_pk"),
-    Index("ix_diagnostic_report_identifier", "identifier_value"),
+    Index("ix_diagnostic_report_identifier", "identifier_value", postgresql_using="hash"),
 )
 
 
