@@ -94,11 +94,11 @@ def test_no_value_of_any_parameter_makes_the_server_fail(api: Api) -> None:
             assert found.status_code in (200, 400), (name, modifier)
 
 
-@pytest.mark.parametrize("query", RESULTS)
-def test_what_is_not_a_search_is_refused(api: Api, query: str) -> None:
-    refused = api.get(f"/Patient?{query}")
-    assert refused.status_code == 400
-    assert issues(refused)
+def test_what_is_not_a_search_is_refused(api: Api) -> None:
+    for query in RESULTS:
+        refused = api.get(f"/Patient?{query}")
+        assert refused.status_code == 400, query
+        assert issues(refused)
 
 
 def test_an_id_has_no_text_to_search(api: Api) -> None:

@@ -57,7 +57,7 @@ def others(text: str) -> list[Json]:
     ]
 
 
-@pytest.mark.parametrize("length", [236, 300, 301, 600, 601, 5000, 200_000])
+@pytest.mark.parametrize("length", [300, 301, 601, 5000, 50_000])
 def test_a_long_text_is_stored_whole_and_found_wherever_it_stands(services: Services, length: int) -> None:
     api, text = Api(services), letters(length)
     made = api.post("/Patient", everywhere(text))
