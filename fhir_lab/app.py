@@ -17,8 +17,8 @@ from fhir_lab.http.observe import Observe
 from fhir_lab.http.problems import Guard, refused
 from fhir_lab.ingest import api as messages
 from fhir_lab.interactions.router import Router
-from fhir_lab.interactions.routes import INTERACTIONS
 from fhir_lab.openapi import routes as documentation
+from fhir_lab.operations.routes import ROUTED
 from fhir_lab.outcomes import FhirError
 from fhir_lab.security import endpoints
 from fhir_lab.security.endpoints import smart_configuration
@@ -46,7 +46,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
     own = services is None
     services = services or Services(settings or Settings())
     metrics, health = Metrics(services), Health(services)
-    router = Router(INTERACTIONS, services.registry.types, smart_configuration(services.settings))
+    router = Router(ROUTED, services.registry.types, smart_configuration(services.settings))
     fhir = FhirEdge(services, router)
 
     @asynccontextmanager
@@ -65,7 +65,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         Route("/readyz", health.ready),
         Route("/metrics", metrics.show),
         *messages.router.routes,
-        *documentation.routes(services, INTERACTIONS),
+        *documentation.routes(services, ROUTED),
     ]
     for error in (FhirError, HTTPException, RequestValidationError):
         app.add_exception_handler(error, refused)

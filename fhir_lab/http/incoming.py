@@ -66,7 +66,7 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
         vid=target.vid,
         parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION] if kept else pairs,
         headers=incoming.headers,
-        body=_resource(incoming, services.settings.max_depth) if interaction.content == "resource" else None,
+        body=_body(incoming, interaction, services.settings.max_depth),
         returns=preferences.returns or interaction.returns,
         lenient=preferences.lenient,
         kept=urlencode(kept),
@@ -112,6 +112,13 @@ def _check_format(incoming: Incoming, kept: Pairs) -> None:
         media.check_format(value)
     if not formats:
         media.check_accept(incoming.headers.get("accept", ""))
+
+
+def _body(incoming: Incoming, interaction: Interaction, max_depth: int) -> Any:
+    """The body as JSON values; None where nothing is read, and for an operation that was sent none."""
+    if interaction.content == "resource" or (interaction.content == "parameters" and incoming.body.strip()):
+        return _resource(incoming, max_depth)
+    return None
 
 
 def _resource(incoming: Incoming, max_depth: int) -> Any:

@@ -72,8 +72,8 @@ def _refuse_dependence(asked: Request, urns: set[str]) -> None:
 def _transaction(request: Request, entries: list[Any]) -> list[Response]:
     _refuse_repeated(entries)
     requests = [_checked(request, entry, _label(index)) for index, entry in enumerate(entries)]
-    reads = [index for index, asked in enumerate(requests) if asked.interaction.method == "GET"]
-    writes = [index for index, asked in enumerate(requests) if asked.interaction.method != "GET"]
+    reads = [index for index, asked in enumerate(requests) if _reads(asked.interaction)]
+    writes = [index for index, asked in enumerate(requests) if not _reads(asked.interaction)]
 
     def work(unit: Unit) -> dict[int, Response]:
         written = apply(unit, [_stored(requests[index], entries[index], _label(index)) for index in writes])
@@ -82,6 +82,14 @@ def _transaction(request: Request, entries: list[Any]) -> list[Response]:
 
     answers = request.writing(work)
     return [answers[index] for index in range(len(entries))]
+
+
+def _reads(interaction: Interaction) -> bool:
+    """True for what is done once everything is written. Operations that write have no place in a transaction."""
+    operation = interaction.operation
+    if operation is not None and operation.affects_state:
+        raise BadRequest.of(f"${operation.code} changes data in its own transaction; send it alone.", "request.url")
+    return interaction.method == "GET" or operation is not None
 
 
 def _checked(request: Request, entry: Any, label: str) -> Request:

@@ -74,7 +74,14 @@ def _rest(request: Request) -> Json:
         "security": _security(request.router.smart),
         "resource": [_resource(name, interactions, registry, referring[name], enforced) for name in registry.types],
         "interaction": [{"code": row.name} for row in interactions if row.name in SYSTEM_WIDE],
+        **_operations(row for row in interactions if "{type}" not in row.path),
     }
+
+
+def _operations(rows: Iterable[Interaction]) -> Json:
+    """Each operation once, however many levels and methods it has."""
+    found = {row.operation.url: row.operation.code for row in rows if row.operation}
+    return {"operation": [{"name": code, "definition": url} for url, code in found.items()]} if found else {}
 
 
 def _security(smart: Mapping[str, Any]) -> Json:
@@ -97,7 +104,8 @@ def _security(smart: Mapping[str, Any]) -> Json:
 def _resource(
     name: str, interactions: Iterable[Interaction], registry: Registry, referring: list[str], enforced: bool
 ) -> Json:
-    rows = [row for row in interactions if row.path.startswith("/{type}")]
+    routed = [row for row in interactions if row.path.startswith("/{type}") and (not row.types or name in row.types)]
+    rows = [row for row in routed if not row.operation]
     conditional = {row.name for row in rows if row.conditional}
     parameters = sorted(registry.of(name).values(), key=lambda parameter: parameter.code)
     found: Json = {
@@ -119,7 +127,7 @@ def _resource(
     if referring:
         found["searchRevInclude"] = referring
     found["searchParam"] = [_parameter(parameter) for parameter in parameters]
-    return found
+    return found | _operations(routed)
 
 
 def _parameter(parameter: SearchParameter) -> Json:

@@ -17,6 +17,7 @@ from fhir_lab.services import Services
 from fhir_lab.storage.unit import Unit
 
 if TYPE_CHECKING:
+    from fhir_lab.interactions.operation import Operation
     from fhir_lab.interactions.router import Router
 
 T = TypeVar("T")
@@ -47,9 +48,11 @@ class Interaction:
     `name` is a code of https://hl7.org/fhir/R4/valueset-system-restful-interaction.html or
     https://hl7.org/fhir/R4/valueset-type-restful-interaction.html, `path` a template below the base.
     `permission` is what the caller's scopes must grant on the type. `parameters` are the URL parameters it reads;
-    None means that it judges them itself. `content` is what it reads from a body: a resource, a form or nothing.
+    None means that it judges them itself. `content` is what it reads from a body: a resource, a form, parameters (a
+    resource or nothing), or nothing at all.
     `conditional` marks a row that also, or only, works by criteria. `public` needs no token. `returns` holds where the
-    client prefers nothing.
+    client prefers nothing. `types` are the resource types it is for, empty for all. An `operation` is told of by its
+    definition instead of its name.
     """
 
     name: str
@@ -62,6 +65,8 @@ class Interaction:
     conditional: bool = False
     public: bool = False
     returns: str = "representation"
+    types: tuple[str, ...] = ()
+    operation: "Operation | None" = None
 
 
 @dataclass(slots=True)

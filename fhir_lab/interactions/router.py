@@ -44,11 +44,11 @@ class Router:
         self._literals = {
             place for template in templates.values() for place in enumerate(template) if not place[1].startswith("{")
         }
-        self._routes: dict[Shape, dict[str, tuple[Interaction, Shape]]] = {}
+        self._routes: dict[Shape, dict[str, list[tuple[Interaction, Shape]]]] = {}
         for interaction in interactions:
             template = templates[interaction.path]
             methods = self._routes.setdefault(self._shape(template), {})
-            methods.setdefault(interaction.method, (interaction, template))
+            methods.setdefault(interaction.method, []).append((interaction, template))
 
     def find(self, method: str, path: str) -> Target:
         """The interaction for `path` below the base, percent signs decoded. HEAD finds what GET finds.
@@ -58,19 +58,19 @@ class Router:
         segments = _segments(path)
         methods = self._routes.get(self._shape(segments))
         if methods is None:
-            raise NotFound.of(f"There is no path '/{'/'.join(segments)[:200]}' below the FHIR base.")
+            raise self._no_path(segments)
         found = methods.get("GET" if method == "HEAD" else method)
         if found is None:
             allowed = allow(methods)
             raise MethodNotAllowed.of(f"{method} is not allowed here; allowed: {allowed}.", headers={"Allow": allowed})
-        interaction, template = found
-        values = {name: value for name, value in zip(template, segments, strict=True) if name != value}
+        values = {name: value for name, value in zip(found[0][1], segments, strict=True) if name != value}
         resource_type, resource_id = values.get("{type}", ""), values.get("{id}", "")
         if "{type}" in values and resource_type not in self.types:
             raise NotFound.of(
                 f"There is no resource type '{resource_type[:64]}' in FHIR R4.{nearest(resource_type, self.types)}",
                 code="not-supported",
             )
+        interaction = _for_type(found, resource_type)
         if "{id}" in values and not ID.fullmatch(resource_id):
             raise self._not_an_id(resource_id)
         return Target(interaction, resource_type, resource_id, values.get("{vid}", ""))
@@ -85,6 +85,11 @@ class Router:
     def _shape(self, segments: Shape) -> Shape:
         return tuple([place[1] if place in self._literals else "*" for place in enumerate(segments)])
 
+    def _no_path(self, segments: Shape) -> NotFound:
+        known = {literal for _, literal in self._literals if literal.startswith("$")}
+        near = nearest(segments[-1], known) if segments and segments[-1].startswith("$") else ""
+        return NotFound.of(f"There is no path '/{'/'.join(segments)[:200]}' below the FHIR base.{near}")
+
     def _not_an_id(self, text: str) -> NotFound | BadRequest:
         if text.startswith(("$", "_")):
             known = {literal for _, literal in self._literals}
@@ -92,6 +97,16 @@ class Router:
         return BadRequest.of(
             f"'{text[:80]}' is not an id: 1 to 64 of A-Z, a-z, 0-9, '-' and '.' are allowed.", code="value"
         )
+
+
+def _for_type(rows: Sequence[tuple[Interaction, Shape]], resource_type: str) -> Interaction:
+    """The row for a resource type; several operations may share a path. Raises `NotFound`, naming the types."""
+    for interaction, _ in rows:
+        if not interaction.types or resource_type in interaction.types:
+            return interaction
+    name = rows[0][1][-1]
+    types = dict.fromkeys(each for interaction, _ in rows for each in interaction.types)
+    raise NotFound.of(f"{resource_type} has no {name}; these have: {', '.join(types)}.", code="not-supported")
 
 
 def perform(request: Request) -> Response:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fhir_lab.interactions.message import Interaction
 from fhir_lab.openapi.components import responses, security, security_schemes
 from fhir_lab.openapi.examples import WORKED
+from fhir_lab.openapi.fhir_operations import fhir_operation
 from fhir_lab.openapi.operations import operation
 from fhir_lab.openapi.parameters import search_parameters
 from fhir_lab.openapi.schemas import resource_schemas
@@ -39,7 +40,7 @@ class Documents:
     def __init__(self, services: Services, interactions: Sequence[Interaction]) -> None:
         self._settings = services.settings
         self._registry = services.registry
-        self._interactions = [row for row in interactions if (row.name, row.path) in TEXTS]
+        self._interactions = [row for row in interactions if row.operation or (row.name, row.path) in TEXTS]
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -48,7 +49,11 @@ class Documents:
 
     def of_type(self, resource_type: str) -> Json:
         """The document of one of the `types`."""
-        rows = [(row, resource_type) for row in self._interactions if "{type}" in row.path]
+        rows = [
+            (row, resource_type)
+            for row in self._interactions
+            if "{type}" in row.path and (not row.types or resource_type in row.types)
+        ]
         text = f"What can be done with {resource_type}."
         if resource_type in WORKED[1:]:
             earlier = ", ".join(WORKED[: WORKED.index(resource_type)])
@@ -65,7 +70,7 @@ class Documents:
 
     def of_first_steps(self) -> Json:
         """From a patient to a result on one page: the operations work as they are, from top to bottom."""
-        table = {(row.name, row.path): row for row in self._interactions}
+        table = {(row.name, row.path): row for row in self._interactions if not row.operation}
         rows = [(table[name, _STEP_PATHS[name]], resource_type) for name, resource_type in _STEPS]
         text = (
             "Authorize as a technician or administrator, then send these requests from top to bottom. "
@@ -87,7 +92,8 @@ class Documents:
         for row, resource_type in rows:
             methods = paths.setdefault(row.path.replace("{type}", resource_type), {})
             if row.method.lower() not in methods:
-                methods[row.method.lower()] = operation(row, resource_type, self._registry)
+                shown = fhir_operation(row, resource_type) if row.operation else None
+                methods[row.method.lower()] = shown or operation(row, resource_type, self._registry)
         return {
             "openapi": OPENAPI,
             "info": {"title": title, "version": version("fhir-lab"), "description": text},

@@ -1,0 +1,9 @@
+"""The table of operations. What is here is routed, told by the CapabilityStatement and readable as a definition.
+
+https://hl7.org/fhir/R4/operationslist.html
+"""
+
+from fhir_lab.interactions.operation import Operation
+from fhir_lab.operations import meta
+
+OPERATIONS: tuple[Operation, ...] = (*meta.OPERATIONS,)
