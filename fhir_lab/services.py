@@ -12,6 +12,7 @@ from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
 
 if TYPE_CHECKING:
+    from fhir_lab.builtin import Builtins
     from fhir_lab.queue import Queue
     from fhir_lab.search.registry import Registry
     from fhir_lab.security.keys import KeyRing
@@ -41,6 +42,13 @@ class Services:
         from fhir_lab.search.registry import Registry
 
         return Registry.load()
+
+    @cached_property
+    def builtin(self) -> "Builtins":
+        """The resources that come with the server; a part that has some adds (type, documents by id) here."""
+        from fhir_lab.builtin import Builtins, search_parameters
+
+        return Builtins([("SearchParameter", lambda: search_parameters.documents(self.registry))])
 
     @cached_property
     def locator(self) -> "Locator":

@@ -7,7 +7,7 @@ from fhir_lab.interactions.read import shown
 from fhir_lab.outcomes import NotFound
 from fhir_lab.storage import repository
 
-_VERSION = re.compile("[1-9][0-9]{0,8}")
+_VERSION = re.compile("0|[1-9][0-9]{0,8}")
 
 
 def vread(request: Request) -> Response:

@@ -49,7 +49,7 @@ def matches(where: Unit | Services, resource: Resource, resource_type: str, quer
 def satisfies(services: Services, resource: Resource, criterion: Criterion) -> bool:
     """True when the document satisfies one criterion. Raises `BadRequest` for chains and `_has`."""
     if isinstance(criterion, Missing):
-        return criterion.missing is not any(_rows(services, resource, criterion.parameter))
+        return criterion.missing is not any(indexed(services, resource, criterion.parameter))
     if isinstance(criterion, Condition):
         found = any(_has_value(services, resource, criterion, value) for value in criterion.values)
         return found is not (criterion.modifier == "not")
@@ -75,7 +75,7 @@ def _has_value(services: Services, resource: Resource, condition: Condition, val
     if isinstance(value, CompositeValue):
         return _together(services, resource, value)
     match = string.match if condition.modifier == "text" else MATCHERS[parameter.kind]
-    return any(match(value, row) for _, row in _rows(services, resource, parameter, condition.modifier))
+    return any(match(value, row) for _, row in indexed(services, resource, parameter, condition.modifier))
 
 
 def _together(services: Services, resource: Resource, value: CompositeValue) -> bool:
@@ -83,7 +83,7 @@ def _together(services: Services, resource: Resource, value: CompositeValue) -> 
     groups: list[set[int]] = []
     for part in value.parts:
         match = MATCHERS[part.parameter.kind]
-        found = {group for group, row in _rows(services, resource, part.parameter) if match(part.value, row)}
+        found = {group for group, row in indexed(services, resource, part.parameter) if match(part.value, row)}
         if not found:
             return False
         if not part.shared:
@@ -91,7 +91,8 @@ def _together(services: Services, resource: Resource, value: CompositeValue) -> 
     return not groups or bool(set.intersection(*groups))
 
 
-def _rows(services: Services, resource: Resource, parameter: SearchParameter, modifier: str = "") -> Sequence[Row]:
+def indexed(services: Services, resource: Resource, parameter: SearchParameter, modifier: str = "") -> Sequence[Row]:
+    """What the index would hold of a document for one parameter."""
     settings = services.settings
     if parameter.code == "_id":
         return [(0, ("", resource["id"]))] if "id" in resource else []

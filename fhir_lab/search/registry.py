@@ -25,6 +25,7 @@ class Component:
     code: str
     url: str
     shared: bool = False
+    expression: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _parameter(entry: Mapping[str, Any], resource_type: str, parameter_id: int) 
         expression=entry.get("expression"),
         targets=_targets(entry),
         components=tuple(
-            Component(part["code"], part["definition"], part["expression"].startswith("%resource."))
+            Component(part["code"], part["definition"], part["expression"].startswith("%resource."), part["expression"])
             for part in entry.get("component", ())
         ),
     )

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import ColumnClause, Row, Select, asc, desc, func, literal_column, select
+from sqlalchemy import ColumnClause, Select, asc, desc, func, literal_column, select
 
 from fhir_lab.outcomes import BadRequest, Issue
 from fhir_lab.search.access import Reaches
 from fhir_lab.search.aliases import restart
+from fhir_lab.search.beside import beside
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.explain import explain
 from fhir_lab.search.include import included
@@ -95,7 +96,8 @@ def _fill(unit: Unit, query: Query, sets: Sequence[Set], page: SearchPage) -> No
     position = unseal(unit, query, len(ordered))
     backwards = position is not None and position.backwards
     statement = _statement(plan, ordered, position, query.count + 1)
-    rows = unit.connection.execute(statement, execution_options=ANEW).all()
+    found = unit.connection.execute(statement, execution_options=ANEW).all()
+    rows = beside(unit, query).merged(found, position.values if position else None, backwards)
     if query.explain:
         page.outcomes.append(explain(unit.connection, statement))
     more = len(rows) > query.count
@@ -113,7 +115,7 @@ def _fill(unit: Unit, query: Query, sets: Sequence[Set], page: SearchPage) -> No
         page.next_query = _beyond(unit, query, rows[-1], False, page.total)
 
 
-def _beyond(unit: Unit, query: Query, row: Row[Any], backwards: bool, total: int | None) -> str:
+def _beyond(unit: Unit, query: Query, row: Sequence[Any], backwards: bool, total: int | None) -> str:
     """The query of the page after a row, or before it."""
     return link(query, seal(unit, query, Position(tuple(row[len(COLUMNS) :]), backwards, total)))
 
@@ -156,4 +158,4 @@ def _total(
 def _count(unit: Unit, query: Query, sets: Sequence[Set], limit: int | None = None) -> int:
     found = Plan(query.type, sets).select().limit(limit).subquery()
     counted = unit.connection.execute(select(func.count()).select_from(found), execution_options=ANEW)
-    return counted.scalar_one()
+    return counted.scalar_one() + len(beside(unit, query).lines)

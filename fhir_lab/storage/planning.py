@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, select, tuple_
 
 from fhir_lab.documents import Resource
-from fhir_lab.outcomes import BadRequest, PreconditionFailed
+from fhir_lab.outcomes import BadRequest, MethodNotAllowed, PreconditionFailed
 from fhir_lab.storage.conditions import Condition, only, resolve
 from fhir_lab.storage.numbers import new_id
 from fhir_lab.storage.references import CHUNK, Target
@@ -215,6 +215,11 @@ def _locked(unit: Unit, keys: list[Target], *, keeps_key: bool) -> dict[Target, 
 def _check(unit: Unit, item: Plan) -> None:
     entry = item.entry
     if entry.method == "DELETE" and not item.settled and not item.live:
+        if unit.services.builtin.get(item.type, item.id) is not None:
+            raise MethodNotAllowed.of(
+                f"{item.type}/{item.id} comes with the server and cannot be deleted; a PUT puts another in its place.",
+                *filter(None, [entry.label]),
+            )
         item.settled = True
         if item.current is not None:
             item.version, item.last_updated = item.current.version, item.current.last_updated

@@ -50,10 +50,19 @@ BY_ID = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM resource WH
 
 
 def read(unit: Unit, resource_type: str, resource_id: str) -> Version:
-    """The current version. Raises `NotFound`, `Gone` (deleted) or `Forbidden` (beyond the caller's scopes)."""
-    found = _by_id(unit, resource_type, resource_id)
-    check_access(unit, resource_type, "r", found.pk)
-    return living(found)
+    """The current version, or the built-in resource of this id where none is stored.
+
+    Raises `NotFound`, `Gone` (deleted) or `Forbidden` (beyond the caller's scopes).
+    """
+    try:
+        found = _by_id(unit, resource_type, resource_id)
+        check_access(unit, resource_type, "r", found.pk)
+        return living(found)
+    except (NotFound, Gone):
+        builtin = unit.services.builtin.get(resource_type, resource_id)
+        if builtin is None or not within(unit, builtin, "r"):
+            raise
+        return builtin
 
 
 def living(found: Version) -> Version:
@@ -68,7 +77,13 @@ def living(found: Version) -> Version:
 
 
 def read_version(unit: Unit, resource_type: str, resource_id: str, version: int) -> Version:
-    """One version. Raises `NotFound`, `Gone` (the version that deleted it) or `Forbidden`."""
+    """One version; a built-in resource has only version 0.
+
+    Raises `NotFound`, `Gone` (the version that deleted it) or `Forbidden`.
+    """
+    builtin = unit.services.builtin.get(resource_type, resource_id) if version == 0 else None
+    if builtin is not None and within(unit, builtin, "r"):
+        return builtin
     current = _by_id(unit, resource_type, resource_id)
     check_access(unit, resource_type, "r", current.pk)
     found = current if current.version == version else _earlier(unit, current, version)

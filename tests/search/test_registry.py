@@ -134,7 +134,10 @@ def test_parts_of_the_resource_as_a_whole_pair_with_every_group() -> None:
     variant = REGISTRY.get("MolecularSequence", "chromosome-variant-coordinate")
     assert variant is not None
     assert variant.components[0] == Component(
-        "chromosome", "http://hl7.org/fhir/SearchParameter/MolecularSequence-chromosome", shared=True
+        "chromosome",
+        "http://hl7.org/fhir/SearchParameter/MolecularSequence-chromosome",
+        shared=True,
+        expression="%resource.referenceSeq.chromosome",
     )
 
 
