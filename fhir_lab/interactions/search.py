@@ -32,7 +32,7 @@ def search(request: Request) -> Response:
     entries = [searched(request.base, version, "match", cut) for version in page.matches]
     entries += [_included(request, version) for version in page.included]
     if page.outcomes:
-        entries.append(_reported(page.outcomes))
+        entries.append(reported(page.outcomes))
     now = request.services.clock.now()
     return Response(200, bundle("searchset", entries, links=links, total=page.total, now=now))
 
@@ -43,6 +43,7 @@ def _included(request: Request, version: Version) -> Json:
     return searched(request.base, version, "include", cut_of(summary, version.type))
 
 
-def _reported(issues: list[Issue]) -> Json:
+def reported(issues: list[Issue]) -> Json:
+    """The entry that tells what a search left out, or has to say."""
     outcome = orjson.Fragment(dumps(operation_outcome(issues)))
     return {"fullUrl": f"urn:uuid:{uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}

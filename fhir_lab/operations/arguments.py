@@ -39,7 +39,9 @@ class Arguments:
         assert operation is not None
         given, criteria = _from_url(operation, request)
         if request.body is not None:
-            given += _from_body(operation, request)
+            sent, searched = _from_body(operation, request)
+            given += sent
+            criteria += searched
         return cls(_collected(operation.inputs.values(), given, f"${operation.code}"), criteria)
 
     def one(self, name: str, default: Any = None) -> Any:
@@ -95,19 +97,30 @@ def _from_text(parameter: Parameter, text: str) -> Any:
     return text.replace(" ", "+") if parameter.type in _MOMENTS else text
 
 
-def _from_body(operation: Operation, request: Request) -> list[tuple[str, Any]]:
+def _from_body(operation: Operation, request: Request) -> tuple[list[tuple[str, Any]], list[tuple[str, str]]]:
     body = request.body
     kind = body.get("resourceType") if isinstance(body, dict) else None
     if kind != "Parameters":
-        return [(_parameter_for(operation, kind), body)]
+        return [(_parameter_for(operation, kind), body)], []
     issues = _errors(request.services.validator.check(_without_resources(body), "Parameters"))
     if issues:
         raise BadRequest(issues)
-    return [
-        (each["name"], _value_of(operation.inputs.get(each["name"]), each, f"Parameters.parameter[{index}]"))
-        for index, each in enumerate(body.get("parameter", []))
-        if each["name"] in operation.inputs or _refuse(operation, request, each["name"], index)
-    ]
+    given: list[tuple[str, Any]] = []
+    criteria: list[tuple[str, str]] = []
+    for index, each in enumerate(body.get("parameter", [])):
+        name, where = each["name"], f"Parameters.parameter[{index}]"
+        parameter = operation.inputs.get(name)
+        if parameter is not None:
+            given.append((name, _value_of(parameter, each, where)))
+        elif operation.search and isinstance(text := _primitive(each), str):
+            criteria.append((name, text))
+        elif not request.lenient:
+            raise _unknown(operation, name, f"{where}.name")
+    return given, criteria
+
+
+def _primitive(entry: Json) -> Any:
+    return next((value for key, value in entry.items() if key.startswith("value")), None)
 
 
 def _without_resources(body: Json) -> Json:
@@ -128,12 +141,6 @@ def _errors(issues: Iterable[Issue]) -> list[Issue]:
     return [issue for issue in issues if issue.severity in ("error", "fatal")]
 
 
-def _refuse(operation: Operation, request: Request, name: str, index: int) -> bool:
-    if not request.lenient:
-        raise _unknown(operation, name, f"Parameters.parameter[{index}].name")
-    return False
-
-
 def _parameter_for(operation: Operation, kind: Any) -> str:
     """The parameter that a body which is no Parameters resource stands for: the one that takes a resource."""
     for parameter in operation.inputs.values():
@@ -148,8 +155,7 @@ def _is_resource(parameter: Parameter) -> bool:
     return parameter.type == "Resource" or elements().get(parameter.type, {}).get("kind") == "resource"
 
 
-def _value_of(parameter: Parameter | None, entry: Json, where: str) -> Any:
-    assert parameter is not None
+def _value_of(parameter: Parameter, entry: Json, where: str) -> Any:
     if parameter.parts:
         names = {part.name: part for part in parameter.parts}
         given = []

@@ -4,6 +4,9 @@ https://hl7.org/fhir/R4/operationslist.html
 """
 
 from fhir_lab.interactions.operation import Operation
-from fhir_lab.operations import meta
+from fhir_lab.operations import lastn, meta
 
-OPERATIONS: tuple[Operation, ...] = (*meta.OPERATIONS,)
+OPERATIONS: tuple[Operation, ...] = (
+    *meta.OPERATIONS,
+    *lastn.OPERATIONS,
+)

@@ -56,7 +56,7 @@ def search(unit: Unit, resource_type: str, parameters: Parameters, *, lenient: b
     """
     query = parse(unit.services, resource_type, parameters, lenient=lenient)
     reaches = Reaches(unit)
-    sets = _sets(unit, query, reaches)
+    sets = sets_of(unit, query, reaches)
     page = SearchPage(link(query, query.page), outcomes=list(query.issues))
     if query.count_only:
         page.total = _count(unit, query, sets)
@@ -76,13 +76,17 @@ def matching(unit: Unit, resource_type: str, query: str, limit: int = 2) -> list
     parsed = parse(unit.services, resource_type, parse_qsl(query, keep_blank_values=True))
     if not parsed.criteria:
         raise BadRequest.of(f"'{query}' has no search parameter with a value, so it would match every {resource_type}.")
-    plan = Plan(resource_type, _sets(unit, parsed, Reaches(unit)))
+    plan = Plan(resource_type, sets_of(unit, parsed, Reaches(unit)))
     row = plan.row(resource)
     found = unit.connection.execute(plan.select(row.c.id, row.c.version).order_by("pk").limit(limit))
     return [(pk, resource_id, version) for pk, resource_id, version in found]
 
 
-def _sets(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
+def sets_of(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
+    """What all matches of a query are in: a set per criterion, and what the caller reaches. Begins a new statement.
+
+    Raises `Forbidden` when the caller may not search the type at all.
+    """
     restart()
     allowed = reaches.allowed(query.type, "s")
     sets = Compiler(unit, reaches.readable).sets(query.type, query.criteria)

@@ -1,22 +1,12 @@
 """$meta, $meta-add and $meta-delete. https://hl7.org/fhir/R4/resource-operation-meta.html"""
 
-from collections.abc import Iterator
-
 import pytest
 
-from fhir_lab.services import Services
 from tests.support.api import Api, Json, patient
 
 TAG = {"system": "http://tags.example", "code": "checked"}
 OTHER = {"system": "http://tags.example", "code": "other"}
 LABEL = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
-
-
-@pytest.fixture
-def api(services: Services) -> Iterator[Api]:
-    api = Api(services)
-    yield api
-    api.close()
 
 
 def _labels(response: Json) -> Json:
