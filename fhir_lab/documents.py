@@ -45,6 +45,14 @@ def _integer(literal: str) -> int | ExactDecimal:
     return int(literal) if len(literal) < 18 and literal != "-0" else ExactDecimal(literal)
 
 
+def number(literal: str) -> int | ExactDecimal:
+    """A number written as JSON allows, as `parse` gives it. Raises `BadRequest` for one that no decimal can hold."""
+    try:
+        return _integer(literal) if literal.lstrip("-").isdigit() else ExactDecimal(literal)
+    except InvalidOperation:
+        raise _beyond() from None
+
+
 def _constant(literal: str) -> NoReturn:
     raise BadRequest.of(f"{literal} is not a JSON number.", code="structure")
 
@@ -84,10 +92,10 @@ def parse(body: bytes | str, max_depth: int = 100) -> Any:
     except RecursionError:
         raise _too_deep(max_depth) from None
     except InvalidOperation:
-        raise BadRequest.of("A number in the body is beyond every decimal.", code="structure") from None
+        raise _beyond() from None
     # Counting brackets bounds the depth from above without walking the value; most bodies stop here.
-    if text.count("{") + text.count("[") > max_depth and _deeper_than(value, max_depth):
-        raise _too_deep(max_depth)
+    if text.count("{") + text.count("[") > max_depth:
+        check_depth(value, max_depth)
     if _SUSPECT.search(text):
         _refuse_unstorable(value)
     return value
@@ -113,6 +121,16 @@ def _refuse_unstorable(value: Any) -> None:
 def _root(value: Any) -> str:
     named = value.get("resourceType") if isinstance(value, dict) else None
     return named if isinstance(named, str) and named.isalpha() else "http.body"
+
+
+def check_depth(value: Any, max_depth: int) -> None:
+    """Raises `BadRequest` for objects and arrays that are nested beyond `max_depth`."""
+    if _deeper_than(value, max_depth):
+        raise _too_deep(max_depth)
+
+
+def _beyond() -> BadRequest:
+    return BadRequest.of("A number in the body is beyond every decimal.", code="structure")
 
 
 def _too_deep(max_depth: int) -> BadRequest:
