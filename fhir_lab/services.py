@@ -13,6 +13,7 @@ from fhir_lab.storage.database import Database
 
 if TYPE_CHECKING:
     from fhir_lab.builtin import Builtins
+    from fhir_lab.documents import Resource
     from fhir_lab.queue import Queue
     from fhir_lab.search.registry import Registry
     from fhir_lab.security.keys import KeyRing
@@ -48,7 +49,12 @@ class Services:
         """The resources that come with the server; a part that has some adds (type, documents by id) here."""
         from fhir_lab.builtin import Builtins, search_parameters
 
-        return Builtins([("SearchParameter", lambda: search_parameters.documents(self.registry))])
+        return Builtins(
+            [
+                ("SearchParameter", lambda: search_parameters.documents(self.registry)),
+                ("OperationDefinition", _operation_definitions),
+            ]
+        )
 
     @cached_property
     def locator(self) -> "Locator":
@@ -98,3 +104,9 @@ class Services:
             self.queue.close()
         if "database" in self.__dict__:
             self.database.dispose()
+
+
+def _operation_definitions() -> "Mapping[str, Resource]":
+    from fhir_lab.operations.table import OPERATIONS
+
+    return {operation.id: operation.definition() for operation in OPERATIONS}

@@ -4,9 +4,10 @@ https://hl7.org/fhir/R4/operationslist.html
 """
 
 from fhir_lab.interactions.operation import Operation
-from fhir_lab.operations import lastn, meta
+from fhir_lab.operations import lastn, meta, stats
 
 OPERATIONS: tuple[Operation, ...] = (
     *meta.OPERATIONS,
     *lastn.OPERATIONS,
+    *stats.OPERATIONS,
 )

@@ -54,3 +54,12 @@ def test_every_operation_is_documented_for_its_types(sqlite_services: Services) 
             (row.method, row.path.replace("{type}", name)) for row in rows if not row.types or name in row.types
         }
         assert expected <= shown
+
+
+def test_every_definition_that_the_capability_statement_names_can_be_read_and_found(sqlite_services: Services) -> None:
+    api = Api(sqlite_services)
+    for operation in OPERATIONS:
+        assert api.get(f"/OperationDefinition/{operation.id}").json()["url"] == operation.url
+        [entry] = api.get(f"/OperationDefinition?url={operation.url}").json()["entry"]
+        assert entry["resource"]["id"] == operation.id
+    api.close()
