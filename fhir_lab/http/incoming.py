@@ -64,6 +64,7 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
         type=target.type,
         id=target.id,
         vid=target.vid,
+        compartment=target.compartment,
         parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION] if kept else pairs,
         headers=incoming.headers,
         body=_body(incoming, interaction, services.settings.max_depth),

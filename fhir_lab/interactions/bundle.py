@@ -149,6 +149,7 @@ def _request(outer: Request, entry: Any, label: str) -> Request:
         type=target.type,
         id=target.id,
         vid=target.vid,
+        compartment=target.compartment,
         parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION],
         headers=_headers(outer, asked),
         body=entry.get("resource"),

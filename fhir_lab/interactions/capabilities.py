@@ -11,6 +11,7 @@ from typing import Any
 from fhir_lab.clock import instant
 from fhir_lab.documents import dumps
 from fhir_lab.interactions.message import Interaction, Request, Response
+from fhir_lab.interactions.router import COMPARTMENT_SEARCH
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.search.registry import Registry, SearchParameter
 
@@ -74,8 +75,24 @@ def _rest(request: Request) -> Json:
         "security": _security(request.router.smart),
         "resource": [_resource(name, interactions, registry, referring[name], enforced) for name in registry.types],
         "interaction": [{"code": row.name} for row in interactions if row.name in SYSTEM_WIDE],
+        **_wider_searches(interactions, registry),
         **_operations(row for row in interactions if "{type}" not in row.path),
+        **_compartments(interactions),
     }
+
+
+def _wider_searches(interactions: Iterable[Interaction], registry: Registry) -> Json:
+    """The parameters of a search of all types: those that every type has."""
+    if not any(row.name == "search-system" for row in interactions):
+        return {}
+    first = registry.of(registry.types[0])
+    return {"searchParam": [_parameter(first[code]) for code in sorted(registry.common)]}
+
+
+def _compartments(interactions: Iterable[Interaction]) -> Json:
+    names = dict.fromkeys(name for row in interactions if row.name == COMPARTMENT_SEARCH for name in row.types)
+    found = [f"http://hl7.org/fhir/CompartmentDefinition/{name.lower()}" for name in names]
+    return {"compartment": found} if found else {}
 
 
 def _operations(rows: Iterable[Interaction]) -> Json:
@@ -105,7 +122,7 @@ def _resource(
     name: str, interactions: Iterable[Interaction], registry: Registry, referring: list[str], enforced: bool
 ) -> Json:
     routed = [row for row in interactions if row.path.startswith("/{type}") and (not row.types or name in row.types)]
-    rows = [row for row in routed if not row.operation]
+    rows = [row for row in routed if not row.operation and row.name != COMPARTMENT_SEARCH]
     conditional = {row.name for row in rows if row.conditional}
     parameters = sorted(registry.of(name).values(), key=lambda parameter: parameter.code)
     found: Json = {

@@ -73,6 +73,8 @@ class Interaction:
 class Request:
     """One interaction to perform: `type`, `id` and `vid` are empty where its path has none.
 
+    With `compartment` the id is that of a resource of this type, and `type` is searched among what refers to it.
+
     `headers` have lower-case names. `kept` is the part of the query string that every link repeats (`_format`).
     `returns` is minimal, representation or OperationOutcome (Prefer: return=). With `unit` the request is part of a
     transaction that somebody else opened and will commit.
@@ -85,6 +87,7 @@ class Request:
     type: str = ""
     id: str = ""
     vid: str = ""
+    compartment: str = ""
     parameters: Parameters = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None

@@ -11,6 +11,7 @@ from typing import Any
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.outcomes import BadRequest, Forbidden, MethodNotAllowed, NotFound, nearest
 
+COMPARTMENT_SEARCH = "search-compartment"
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 VERBS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 Shape = tuple[str, ...]
@@ -24,6 +25,7 @@ class Target:
     type: str = ""
     id: str = ""
     vid: str = ""
+    compartment: str = ""
 
 
 class Router:
@@ -57,7 +59,7 @@ class Router:
         """
         segments = _segments(path)
         methods = self._routes.get(self._shape(segments))
-        if methods is None:
+        if methods is None or self._misnamed(segments):
             raise self._no_path(segments)
         found = methods.get("GET" if method == "HEAD" else method)
         if found is None:
@@ -65,14 +67,16 @@ class Router:
             raise MethodNotAllowed.of(f"{method} is not allowed here; allowed: {allowed}.", headers={"Allow": allowed})
         values = {name: value for name, value in zip(found[0][1], segments, strict=True) if name != value}
         resource_type, resource_id = values.get("{type}", ""), values.get("{id}", "")
-        if "{type}" in values and resource_type not in self.types:
-            raise NotFound.of(
-                f"There is no resource type '{resource_type[:64]}' in FHIR R4.{nearest(resource_type, self.types)}",
-                code="not-supported",
-            )
+        if "{type}" in values:
+            self._check_type(resource_type)
         interaction = _for_type(found, resource_type)
         if "{id}" in values and not ID.fullmatch(resource_id):
             raise self._not_an_id(resource_id)
+        if interaction.name == COMPARTMENT_SEARCH:
+            member = values.get("{member}", "*")
+            if member != "*":
+                self._check_type(member)
+            return Target(interaction, member.strip("*"), resource_id, compartment=resource_type)
         return Target(interaction, resource_type, resource_id, values.get("{vid}", ""))
 
     def methods(self, path: str) -> str:
@@ -84,6 +88,16 @@ class Router:
 
     def _shape(self, segments: Shape) -> Shape:
         return tuple([place[1] if place in self._literals else "*" for place in enumerate(segments)])
+
+    def _misnamed(self, segments: Shape) -> bool:
+        """True for `Patient/1/$nothing`, which must not be taken for a type of the compartment."""
+        return len(segments) > 2 and segments[2][:1] in ("$", "_") and (2, segments[2]) not in self._literals
+
+    def _check_type(self, name: str) -> None:
+        if name not in self.types:
+            raise NotFound.of(
+                f"There is no resource type '{name[:64]}' in FHIR R4.{nearest(name, self.types)}", code="not-supported"
+            )
 
     def _no_path(self, segments: Shape) -> NotFound:
         known = {literal for _, literal in self._literals if literal.startswith("$")}
@@ -104,7 +118,8 @@ def _for_type(rows: Sequence[tuple[Interaction, Shape]], resource_type: str) -> 
     for interaction, _ in rows:
         if not interaction.types or resource_type in interaction.types:
             return interaction
-    name = rows[0][1][-1]
+    interaction, template = rows[0]
+    name = "compartment" if interaction.name == COMPARTMENT_SEARCH else template[-1]
     types = dict.fromkeys(each for interaction, _ in rows for each in interaction.types)
     raise NotFound.of(f"{resource_type} has no {name}; these have: {', '.join(types)}.", code="not-supported")
 
@@ -119,7 +134,7 @@ def check(request: Request) -> None:
     """Raises `Forbidden` when no scope grants the interaction on the type, `BadRequest` for an unknown parameter."""
     interaction = request.interaction
     permission = interaction.permission
-    if permission is not None and request.caller.access(request.type, permission).denied:
+    if permission is not None and request.type and request.caller.access(request.type, permission).denied:
         raise Forbidden.of(
             f"The token's scopes do not allow to {VERBS[permission]} {request.type}; "
             f"a scope such as user/{request.type}.{permission} would."

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#summary
 """
 
+from conformance import compartments
 from fhir_lab.interactions.bundle import bundle
 from fhir_lab.interactions.capabilities import capabilities
 from fhir_lab.interactions.create import create
@@ -16,6 +17,7 @@ from fhir_lab.interactions.subset import PARAMETERS as SUBSET
 from fhir_lab.interactions.update import update
 from fhir_lab.interactions.vread import vread
 
+COMPARTMENTS = tuple(sorted(compartments()))
 INTERACTIONS = (
     Interaction("capabilities", "GET", "/metadata", capabilities, parameters=("mode",), public=True),
     Interaction("read", "GET", "/{type}/{id}", read, "r", parameters=SUBSET, conditional=True),
@@ -27,6 +29,16 @@ INTERACTIONS = (
     Interaction("create", "POST", "/{type}", create, "c", parameters=None, content="resource", conditional=True),
     Interaction("search-type", "GET", "/{type}", search, "s", parameters=None),
     Interaction("search-type", "POST", "/{type}/_search", search, "s", parameters=None, content="form"),
+    Interaction("search-system", "GET", "/", search, parameters=None),
+    Interaction("search-system", "POST", "/_search", search, parameters=None, content="form"),
+    *(
+        Interaction("search-compartment", method, path, search, "s", None, content, types=COMPARTMENTS)
+        for method, path, content in (
+            ("GET", "/{type}/{id}/{member}", ""),
+            ("POST", "/{type}/{id}/{member}/_search", "form"),
+            ("POST", "/{type}/{id}/_search", "form"),
+        )
+    ),
     Interaction("history-instance", "GET", "/{type}/{id}/_history", history, "r", parameters=HISTORY),
     Interaction("history-type", "GET", "/{type}/_history", history, "s", parameters=HISTORY),
     Interaction("history-system", "GET", "/_history", history, parameters=HISTORY),

@@ -1,4 +1,7 @@
-"""search: the resources of a type that match, by GET and by POST. https://hl7.org/fhir/R4/http.html#search"""
+"""search: what matches, of one type, of several or in a compartment, by GET and POST.
+
+https://hl7.org/fhir/R4/http.html#search
+"""
 
 from uuid import uuid4
 
@@ -11,6 +14,7 @@ from fhir_lab.interactions.message import Request, Response
 from fhir_lab.interactions.subset import cut_of
 from fhir_lab.outcomes import Issue, operation_outcome
 from fhir_lab.search import run
+from fhir_lab.search.scope import Where, named_types
 from fhir_lab.storage.repository import Version
 
 
@@ -19,16 +23,17 @@ def search(request: Request) -> Response:
 
     Raises `BadRequest` for what is not understood (unless lenient: reported in the Bundle), and `Forbidden`.
     """
-    cut = cut_of(request.parameters, request.type)
+    where = Where(request.type, request.compartment, request.id)
+    cut = cut_of(request.parameters, *named_types(request.services.registry, where, request.parameters))
     with request.reading() as unit:
-        page = run.search(unit, request.type, request.parameters, lenient=request.lenient)
+        page = run.search(unit, where, request.parameters, lenient=request.lenient)
     queries = {
         "self": page.self_query,
         "first": page.first_query,
         "previous": page.previous_query,
         "next": page.next_query,
     }
-    links = page_links(f"{request.base}/{request.type}", queries, request.kept)
+    links = page_links(f"{request.base}/{where.path}".rstrip("/"), queries, request.kept)
     entries = [searched(request.base, version, "match", cut) for version in page.matches]
     entries += [_included(request, version) for version in page.included]
     if page.outcomes:

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/search.html#summary https://hl7.org/fhir/R4/search.html#
 What is cut is tagged SUBSETTED. Mandatory elements and those that change the meaning of others always stay.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -26,10 +26,10 @@ Element = dict[str, Any]
 Cut = Callable[[Resource], Resource]
 
 
-def cut_of(parameters: Parameters, resource_type: str) -> Cut | None:
+def cut_of(parameters: Parameters, *types: str) -> Cut | None:
     """What `_summary` and `_elements` ask to do with each resource; None when it stays whole.
 
-    Raises `BadRequest` for another `_summary`, an element that `resource_type` does not have, or both at once.
+    Raises `BadRequest` for another `_summary`, an element that none of the types has, or both at once.
     """
     given: dict[str, str] = {}
     for name, value in parameters:
@@ -43,9 +43,9 @@ def cut_of(parameters: Parameters, resource_type: str) -> Cut | None:
     if names and summary not in ("false", "count"):
         raise BadRequest.of("_summary and _elements cannot be combined.", "http._elements")
     if names:
-        wanted = frozenset(name.strip().removeprefix(f"{resource_type}.") for name in names.split(","))
-        _check_names(wanted, resource_type)
-        return lambda resource: _kept(resource, lambda name, element: name in wanted)
+        wanted = frozenset(name.strip() for name in names.split(","))
+        _check_names(wanted, types)
+        return lambda resource: _with_elements(resource, wanted)
     return {"true": _summarised, "text": _with_text, "data": _without_text}.get(summary)
 
 
@@ -66,6 +66,11 @@ def is_subset(resource: Resource) -> bool:
         isinstance(tag, dict) and (tag.get("system"), tag.get("code")) == (SUBSETTED["system"], SUBSETTED["code"])
         for tag in tags
     )
+
+
+def _with_elements(resource: Resource, wanted: frozenset[str]) -> Resource:
+    own = f"{resource['resourceType']}."
+    return _kept(resource, lambda name, element: name in wanted or own + name in wanted)
 
 
 def _summarised(resource: Resource) -> Resource:
@@ -95,11 +100,17 @@ def _stays(element: Element) -> bool:
     return bool(element["card"].startswith("1") or "modifier" in element)
 
 
-def _check_names(names: frozenset[str], resource_type: str) -> None:
-    known = {name for name, _ in _elements(resource_type).values()} | ALWAYS
+def _check_names(names: frozenset[str], types: Sequence[str]) -> None:
+    known = {name for each in types for name, _ in _elements(each).values()} | ALWAYS
     for name in sorted(names - known):
+        owner, _, plain = name.rpartition(".")
+        if owner in types and (plain in ALWAYS or plain in {each for each, _ in _elements(owner).values()}):
+            continue
+        of = types[0] if len(types) == 1 else "None of the searched types"
         raise BadRequest.of(
-            f"{resource_type} has no element '{name[:64]}'.{nearest(name, known)}", "http._elements", code="value"
+            f"{of} has {'no' if len(types) == 1 else 'an'} element '{name[:64]}'.{nearest(name, known)}",
+            "http._elements",
+            code="value",
         )
 
 

@@ -14,7 +14,7 @@ from fhir_lab.openapi.components import responses, security, security_schemes
 from fhir_lab.openapi.examples import WORKED
 from fhir_lab.openapi.fhir_operations import fhir_operation
 from fhir_lab.openapi.operations import operation
-from fhir_lab.openapi.parameters import search_parameters
+from fhir_lab.openapi.parameters import common_parameters, search_parameters
 from fhir_lab.openapi.schemas import resource_schemas
 from fhir_lab.openapi.texts import TEXTS
 from fhir_lab.services import Services
@@ -65,8 +65,10 @@ class Documents:
     def of_system(self) -> Json:
         """The document of the interactions that concern no single type."""
         rows = [(row, "Bundle") for row in self._interactions if "{type}" not in row.path]
-        text = "Capabilities, transactions and the history of everything."
-        return self._document("FHIR R4: whole system", text, rows, ["Bundle"])
+        text = "Capabilities, transactions, and the search and history of everything."
+        document = self._document("FHIR R4: whole system", text, rows, ["Bundle"])
+        document["components"]["parameters"] = common_parameters(self._registry)
+        return document
 
     def of_first_steps(self) -> Json:
         """From a patient to a result on one page: the operations work as they are, from top to bottom."""

@@ -3,6 +3,7 @@
 https://spec.openapis.org/oas/v3.0.3#operation-object
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from fhir_lab.interactions.message import Interaction
@@ -39,9 +40,10 @@ def _operation_id(row: Interaction, resource_type: str) -> str:
     first, *rest = row.name.split("-")
     name = first + "".join(word.capitalize() for word in rest if word != "type")
     if "{type}" not in row.path:
-        return name
+        return name + ("ByPost" if row.content == "form" else "")
     by_criteria = row.path == "/{type}" and row.method in ("PUT", "PATCH", "DELETE")
-    return name + resource_type + ("ByCriteria" if by_criteria else "ByPost" if row.content == "form" else "")
+    by_post = "ByPost" if "{id}" not in row.path or "{member}" in row.path else "OfAllByPost"
+    return name + resource_type + ("ByCriteria" if by_criteria else by_post if row.content == "form" else "")
 
 
 def _parameters(row: Interaction, resource_type: str, text: Text, registry: Registry) -> list[Json]:
@@ -50,18 +52,25 @@ def _parameters(row: Interaction, resource_type: str, text: Text, registry: Regi
         found.append(parameters.path("id", example(resource_type)["id"], "The resource's id."))
     if "{vid}" in row.path:
         found.append(parameters.path("vid", "1", "The version, from `meta.versionId`."))
+    if "{member}" in row.path:
+        found.append(parameters.path("member", "Observation", "The type to search, or `*` for all."))
     if row.parameters is None and row.content != "form":
-        search = row.name == "search-type"
-        names = parameters.search_parameters(registry, resource_type)
-        found += [
-            {"$ref": f"#/components/parameters/{name}"} for name in names if search or name in parameters.CRITERIA
-        ]
+        found += [{"$ref": f"#/components/parameters/{name}"} for name in _names(row, resource_type, registry)]
     return [*found, *parameters.queries(row.parameters or ()), *parameters.headers(text.headers)]
+
+
+def _names(row: Interaction, resource_type: str, registry: Registry) -> Iterable[str]:
+    """The search parameters that an interaction takes."""
+    if row.name == "search-type":
+        return parameters.search_parameters(registry, resource_type)
+    if row.name.startswith("search-"):
+        return parameters.common_parameters(registry)
+    return [name for name in parameters.CRITERIA if name in registry.of(resource_type)]
 
 
 def _body(row: Interaction, resource_type: str, registry: Registry) -> Json:
     if row.content == "form":
-        fields = {name: {"type": "string"} for name in parameters.search_parameters(registry, resource_type)}
+        fields = {name: {"type": "string"} for name in _names(row, resource_type, registry)}
         return {"content": {FORM: {"schema": {"type": "object", "properties": fields}}}}
     sent = example(resource_type) if "{type}" in row.path else transaction()
     if "{id}" not in row.path:

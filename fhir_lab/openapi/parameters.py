@@ -37,6 +37,12 @@ def search_parameters(registry: Registry, resource_type: str) -> dict[str, Json]
     return {code: query(code, search_help(resource_type, code, kind), resource_type) for code, kind in kinds.items()}
 
 
+def common_parameters(registry: Registry) -> dict[str, Json]:
+    """What a search of several types takes, by name: parameters of every type, and those for the answer."""
+    known = search_parameters(registry, registry.types[0])
+    return {code: known[code] for code in (*sorted(registry.common), *RESULT_PARAMETERS)}
+
+
 def search_help(resource_type: str, code: str, kind: str) -> str:
     """The sentence of `conformance/` on this parameter, or what its kind takes."""
     return conformance.search_help(resource_type, code) or f"{kind.capitalize()}: {_KINDS.get(kind, 'see R4')}."

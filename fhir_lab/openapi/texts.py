@@ -65,6 +65,48 @@ TEXTS: Mapping[tuple[str, str], Text] = {
         _FOUND,
         ("Handling",),
     ),
+    ("search-system", "/"): Text(
+        "Search several types",
+        "Resources of the types that `_type` names, or of all types, that match every parameter given. "
+        "Parameters that all of these types have can be used.",
+        "Search",
+        "search",
+        _FOUND,
+        ("Handling",),
+    ),
+    ("search-system", "/_search"): Text(
+        "Search several types by POST",
+        "As by GET, with the parameters in a form.",
+        "Search",
+        "search",
+        _FOUND,
+        ("Handling",),
+    ),
+    ("search-compartment", "/{type}/{id}/{member}"): Text(
+        "Search a compartment",
+        "Resources of one type, or of all (`*`), that belong to this one. "
+        "Any search parameter of the type can be used.",
+        "Read and search",
+        "search",
+        {**_FOUND, 404: ""},
+        ("Handling",),
+    ),
+    ("search-compartment", "/{type}/{id}/{member}/_search"): Text(
+        "Search a compartment by POST",
+        "As by GET, with the parameters in a form.",
+        "Read and search",
+        "search",
+        {**_FOUND, 404: ""},
+        ("Handling",),
+    ),
+    ("search-compartment", "/{type}/{id}/_search"): Text(
+        "Search all types of a compartment by POST",
+        "As `*` by GET, with the parameters in a form.",
+        "Read and search",
+        "search",
+        {**_FOUND, 404: ""},
+        ("Handling",),
+    ),
     ("read", "/{type}/{id}"): Text(
         "Read",
         "The current version.",

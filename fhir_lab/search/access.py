@@ -15,13 +15,12 @@ from sqlalchemy import ColumnElement
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, Forbidden
 from fhir_lab.search.aliases import restart
+from fhir_lab.search.compartments import belongs, referring
 from fhir_lab.search.compile import Compiler
-from fhir_lab.search.kinds.reference import ReferenceValue
-from fhir_lab.search.kinds.token import TokenValue
 from fhir_lab.search.match import satisfies
 from fhir_lab.search.parse import parse
 from fhir_lab.search.sets import Intersection, Set, holds, union_of
-from fhir_lab.search.tree import Condition, Criterion
+from fhir_lab.search.tree import Criterion
 from fhir_lab.security.access import Grant, Permission
 from fhir_lab.services import Services
 from fhir_lab.storage.unit import Unit
@@ -64,6 +63,10 @@ class Reaches:
         if not ways:
             raise _forbidden(self._unit, resource_type, permission)
         return self._set(resource_type, (permission,), ways)
+
+    def anywhere(self, resource_type: str, permission: Permission) -> bool:
+        """True when the scopes reach some resources of the type, or might."""
+        return bool(self._ways(resource_type, (permission,)))
 
     def readable(self, resource_type: str) -> Set | None:
         """The resources that the caller may read or find, None for all of the type, an empty set for none."""
@@ -133,13 +136,10 @@ def _way_of(services: Services, resource_type: str, grant: Grant, permission: Pe
 
 def _compartment(services: Services, resource_type: str, patient: str) -> tuple[Criterion, ...]:
     registry = services.registry
-    codes = LINKED_TYPES.get(resource_type) or registry.compartment("Patient").get(resource_type, ())
-    value = ReferenceValue("Patient", patient)
-    parameters = registry.of(resource_type)
-    criteria: list[Criterion] = [Condition(parameters[code], "", (value,)) for code in codes if code in parameters]
-    if resource_type == "Patient":
-        criteria.insert(0, Condition(parameters["_id"], "", (TokenValue(None, patient),)))
-    return tuple(criteria)
+    linked = LINKED_TYPES.get(resource_type)
+    if linked:
+        return referring(registry, "Patient", patient, resource_type, linked)
+    return belongs(registry, "Patient", patient, resource_type)
 
 
 def _covers(services: Services, way: Way, resource: Resource) -> bool:

@@ -31,9 +31,9 @@ from fhir_lab.search.rows import (
     rank,
     value_test,
 )
-from fhir_lab.search.sets import EVERYTHING, NOTHING, Rows, Set, Test, Without, live, union_of
+from fhir_lab.search.sets import EVERYTHING, NOTHING, Intersection, Rows, Set, Test, Without, live, union_of
 from fhir_lab.search.targets import named
-from fhir_lab.search.tree import Chain, Condition, Criterion, Missing
+from fhir_lab.search.tree import And, Chain, Condition, Criterion, Missing, Not, Or
 from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, resource
 from fhir_lab.storage.unit import Unit
 
@@ -62,6 +62,12 @@ class Compiler:
             return Without(found) if criterion.modifier == "not" else found
         if isinstance(criterion, Missing):
             return _missing(criterion.parameter, criterion.missing)
+        if isinstance(criterion, And):
+            return Intersection(resource_type, tuple(self.sets(resource_type, criterion.criteria)))
+        if isinstance(criterion, Or):
+            return union_of(self.sets(resource_type, criterion.criteria))
+        if isinstance(criterion, Not):
+            return Without(self.set(resource_type, criterion.criterion))
         if isinstance(criterion, Chain):
             return chain.chain(self, resource_type, criterion)
         return chain.has(self, resource_type, criterion)

@@ -14,7 +14,7 @@ from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, 
 from fhir_lab.search.kinds.composite import CompositeValue
 from fhir_lab.search.parse import parse
 from fhir_lab.search.registry import SearchParameter
-from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
+from fhir_lab.search.tree import And, Chain, Condition, Criterion, Has, Missing, Not, Or
 from fhir_lab.search.values import Place, date_range
 from fhir_lab.services import Services
 from fhir_lab.storage.unit import Unit
@@ -53,11 +53,22 @@ def satisfies(services: Services, resource: Resource, criterion: Criterion) -> b
     if isinstance(criterion, Condition):
         found = any(_has_value(services, resource, criterion, value) for value in criterion.values)
         return found is not (criterion.modifier == "not")
+    if isinstance(criterion, And):
+        return all(satisfies(services, resource, part) for part in criterion.criteria)
+    if isinstance(criterion, Or):
+        return any(satisfies(services, resource, part) for part in criterion.criteria)
+    if isinstance(criterion, Not):
+        return not satisfies(services, resource, criterion.criterion)
     raise _links_refused(criterion)
 
 
 def _refuse_links(criterion: Criterion) -> None:
-    if isinstance(criterion, Chain | Has):
+    if isinstance(criterion, And | Or):
+        for part in criterion.criteria:
+            _refuse_links(part)
+    elif isinstance(criterion, Not):
+        _refuse_links(criterion.criterion)
+    elif isinstance(criterion, Chain | Has):
         raise _links_refused(criterion)
 
 

@@ -79,4 +79,6 @@ def _cipher(unit: Unit) -> AESGCM:
 
 def _bound(unit: Unit, query: Query) -> bytes:
     caller = unit.caller
-    return json.dumps([query.type, sorted(query.used), caller.subject, caller.client, caller.patient]).encode()
+    return json.dumps(
+        [query.place or query.type, sorted(query.used), caller.subject, caller.client, caller.patient]
+    ).encode()

@@ -140,7 +140,7 @@ def _one_of(name: str, allowed: tuple[str, ...]) -> Callable[[_Draft, str], None
 
 
 def _own_type(draft: _Draft, text: str) -> None:
-    if text != draft.type:
+    if draft.type not in text.split(","):
         raise BadRequest.of(f"'{text}' is not {draft.type}, the type that is searched.", "http._type")
 
 

@@ -31,7 +31,7 @@ class Plan:
         parts = list(_flattened(sets))
         if NOTHING in parts:
             parts = [Rows(resource, lambda _: false(), EVERYTHING)]
-        elif not any(_is_alive(part) for part in parts):
+        elif not any(_is_alive(part) for part in parts) or all(_rank(part) is None for part in parts):
             parts.append(live(resource_type))
         self.source, self.pk = self._lead(parts)
         for part in parts:

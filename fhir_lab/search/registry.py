@@ -4,7 +4,7 @@ system.
 https://hl7.org/fhir/R4/searchparameter-registry.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -122,6 +122,16 @@ class Registry:
         Raises `KeyError` for a compartment R4 does not define. https://hl7.org/fhir/R4/compartmentdefinition.html
         """
         return self._compartments[name]
+
+    @property
+    def common(self) -> frozenset[str]:
+        """The codes of the parameters that every type has."""
+        return frozenset.intersection(*(frozenset(self.of(name)) for name in self.types))
+
+    @property
+    def compartments(self) -> Iterable[str]:
+        """The types whose resources have a compartment."""
+        return self._compartments
 
     @cached_property
     def _compartments(self) -> dict[str, dict[str, tuple[str, ...]]]:

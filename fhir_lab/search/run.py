@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import ColumnClause, Select, asc, desc, func, literal_column, select
+from sqlalchemy import ColumnClause, Select, asc, desc, func, literal_column, select, union_all
 
 from fhir_lab.outcomes import BadRequest, Issue
 from fhir_lab.search.access import Reaches
 from fhir_lab.search.aliases import restart
-from fhir_lab.search.beside import beside
+from fhir_lab.search.beside import Beside, beside
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.explain import explain
 from fhir_lab.search.include import included
@@ -21,8 +21,9 @@ from fhir_lab.search.narrow import narrowed
 from fhir_lab.search.paging import Position, link, seal, unseal
 from fhir_lab.search.parse import Parameters, parse
 from fhir_lab.search.plan import Plan
+from fhir_lab.search.scope import Where, queries
 from fhir_lab.search.sets import Set
-from fhir_lab.search.sort import Ordered, after, order
+from fhir_lab.search.sort import after, order
 from fhir_lab.search.tree import Query
 from fhir_lab.storage.repository import COLUMNS, Version, version_of
 from fhir_lab.storage.tables import resource
@@ -48,22 +49,33 @@ class SearchPage:
     first_query: str | None = None
 
 
-def search(unit: Unit, resource_type: str, parameters: Parameters, *, lenient: bool = False) -> SearchPage:
-    """One page of the resources of a type that match.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The matches of one type: what is asked of it, and the sets that they are in."""
+
+    query: Query
+    sets: Sequence[Set]
+
+
+def search(unit: Unit, where: Where | str, parameters: Parameters, *, lenient: bool = False) -> SearchPage:
+    """One page of the resources that match; `where` is a resource type or a wider place.
 
     Raises `BadRequest` for parameters that are not understood (a lenient search leaves unknown ones out and says so in
     `outcomes`), and `Forbidden` when the caller may not search the type at all.
     """
-    query = parse(unit.services, resource_type, parameters, lenient=lenient)
     reaches = Reaches(unit)
-    sets = sets_of(unit, query, reaches)
+    place = Where(where) if isinstance(where, str) else where
+    asked = queries(unit, place, parameters, reaches, lenient=lenient)
+    parts = [Part(query, sets_of(unit, query, reaches)) for query in asked]
+    query = asked[0]
     page = SearchPage(link(query, query.page), outcomes=list(query.issues))
     if query.count_only:
-        page.total = _count(unit, query, sets)
+        page.total = _count(unit, parts)
         return page
-    _fill(unit, query, sets, page)
-    if query.includes:
-        page.included, issues = included(unit, query.includes, page.matches, reaches)
+    _fill(unit, parts, page)
+    includes = tuple(dict.fromkeys(include for each in asked for include in each.includes))
+    if includes:
+        page.included, issues = included(unit, includes, page.matches, reaches)
         page.outcomes += issues
     return page
 
@@ -93,15 +105,15 @@ def sets_of(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
     return sets if allowed is None else [*sets, allowed]
 
 
-def _fill(unit: Unit, query: Query, sets: Sequence[Set], page: SearchPage) -> None:
-    sets = narrowed(unit, sets)
-    plan = Plan(query.type, sets)
-    ordered = order(plan, query.sort)
-    position = unseal(unit, query, len(ordered))
+def _fill(unit: Unit, parts: Sequence[Part], page: SearchPage) -> None:
+    query = parts[0].query
+    if len(parts) == 1:
+        parts = [Part(query, narrowed(unit, parts[0].sets))]
+    position = unseal(unit, query, len(query.sort) + 1)
     backwards = position is not None and position.backwards
-    statement = _statement(plan, ordered, position, query.count + 1)
+    statement = _statement(parts, position, query.count + 1)
     found = unit.connection.execute(statement, execution_options=ANEW).all()
-    rows = beside(unit, query).merged(found, position.values if position else None, backwards)
+    rows = _builtin(unit, parts).merged(found, position.values if position else None, backwards)
     if query.explain:
         page.outcomes.append(explain(unit.connection, statement))
     more = len(rows) > query.count
@@ -109,7 +121,7 @@ def _fill(unit: Unit, query: Query, sets: Sequence[Set], page: SearchPage) -> No
     if backwards:
         rows = rows[::-1]
     page.matches = [version for row in rows if not (version := version_of(row[: len(COLUMNS)])).deleted]
-    page.total = _total(unit, query, sets, position, None if more else len(rows))
+    page.total = _total(unit, parts, position, None if more else len(rows))
     before, following = position is not None and (more or not backwards), more or backwards
     if before or following:
         page.first_query = link(query, None)
@@ -119,21 +131,32 @@ def _fill(unit: Unit, query: Query, sets: Sequence[Set], page: SearchPage) -> No
         page.next_query = _beyond(unit, query, rows[-1], False, page.total)
 
 
+def _builtin(unit: Unit, parts: Sequence[Part]) -> Beside:
+    """The built-in resources that match. They are not among "everything": only a search that names their type finds
+    them."""
+    query = parts[0].query
+    named = not query.place or any(name == "_type" for name, _ in query.used)
+    return Beside(query, tuple(line for part in parts if named for line in beside(unit, part.query).lines))
+
+
 def _beyond(unit: Unit, query: Query, row: Sequence[Any], backwards: bool, total: int | None) -> str:
     """The query of the page after a row, or before it."""
     return link(query, seal(unit, query, Position(tuple(row[len(COLUMNS) :]), backwards, total)))
 
 
-def _statement(plan: Plan, ordered: Sequence[Ordered], position: Position | None, limit: int) -> Select[Any]:
+def _statement(parts: Sequence[Part], position: Position | None, limit: int) -> Select[Any]:
     """The documents of a page in order, each followed by its sort values."""
-    keys = plan.select(*(item.expression.label(f"k{n}") for n, item in enumerate(ordered[:-1])))
     backwards = position is not None and position.backwards
-    if position is not None:
-        keys = keys.where(after(ordered, position.values, backwards))
-    names = [*(f"k{n}" for n in range(len(ordered) - 1)), "pk"]
-    directions = [desc if item.descending is not backwards else asc for item in ordered]
+    sort = parts[0].query.sort
+    down = [*(key.descending for key in sort), sort[-1].descending if sort else False]
+    names = [*(f"k{n}" for n in range(len(sort))), "pk"]
+    directions = [desc if descending is not backwards else asc for descending in down]
     by_name: list[Any] = [direction(name) for direction, name in zip(directions, names, strict=True)]
-    found = keys.order_by(*by_name).limit(limit).subquery("found")
+    each = [_keys(part, position).order_by(*by_name).limit(limit) for part in parts]
+    if len(each) == 1:
+        found = each[0].subquery("found")
+    else:  # SQLite takes no ORDER BY inside of a UNION, unless it is a query of its own
+        found = union_all(*(select(keys.subquery()) for keys in each)).order_by(*by_name).limit(limit).subquery("found")
     values: list[ColumnClause[Any]] = [literal_column(f"found.{name}") for name in names]
     return (
         select(*COLUMNS, *values)
@@ -142,10 +165,17 @@ def _statement(plan: Plan, ordered: Sequence[Ordered], position: Position | None
     )
 
 
-def _total(
-    unit: Unit, query: Query, sets: Sequence[Set], position: Position | None, on_this_page: int | None
-) -> int | None:
+def _keys(part: Part, position: Position | None) -> Select[Any]:
+    """The sort values and the pk of the matches of one type that lie beyond the position."""
+    plan = Plan(part.query.type, part.sets)
+    ordered = order(plan, part.query.sort)
+    keys = plan.select(*(item.expression.label(f"k{n}") for n, item in enumerate(ordered[:-1])))
+    return keys if position is None else keys.where(after(ordered, position.values, position.backwards))
+
+
+def _total(unit: Unit, parts: Sequence[Part], position: Position | None, on_this_page: int | None) -> int | None:
     """How many match; `on_this_page` is the number of rows when no more follow them."""
+    query = parts[0].query
     if query.total == "none":
         return None
     if position is not None:
@@ -153,13 +183,15 @@ def _total(
     if on_this_page is not None:
         return on_this_page
     if query.total:
-        return _count(unit, query, sets)
+        return _count(unit, parts)
     bound = unit.services.settings.total_bound
-    counted = _count(unit, query, sets, bound + 1)
+    counted = _count(unit, parts, bound + 1)
     return counted if counted <= bound else None
 
 
-def _count(unit: Unit, query: Query, sets: Sequence[Set], limit: int | None = None) -> int:
-    found = Plan(query.type, sets).select().limit(limit).subquery()
+def _count(unit: Unit, parts: Sequence[Part], limit: int | None = None) -> int:
+    each = [Plan(part.query.type, part.sets).select().limit(limit) for part in parts]
+    all_of_them = each[0] if len(each) == 1 else union_all(*(select(keys.subquery()) for keys in each)).limit(limit)
+    found = all_of_them.subquery()
     counted = unit.connection.execute(select(func.count()).select_from(found), execution_options=ANEW)
-    return counted.scalar_one() + len(beside(unit, query).lines)
+    return counted.scalar_one() + len(_builtin(unit, parts).lines)

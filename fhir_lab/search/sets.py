@@ -78,7 +78,8 @@ def holds(found: Set, pk: ColumnElement[int]) -> ColumnElement[bool]:
 
 def union_of(sets: Sequence[Set]) -> Set:
     """The resources in any of the sets."""
-    return sets[0] if len(sets) == 1 else Union(tuple(sets))
+    some = [found for found in sets if found != NOTHING]
+    return some[0] if len(some) == 1 else Union(tuple(some))
 
 
 def live(resource_type: str) -> Rows:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, case, cast, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_
 
 from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn, TokenColumn
@@ -89,7 +89,7 @@ def _of_column(plan: Plan, resource_type: str, column: LabColumn) -> ColumnEleme
     assert isinstance(column, TokenColumn)
     value = row.c[column.column.name]
     if column.boolean:
-        return case((value.is_(None), -1), else_=cast(value, Integer))
+        return ByCodePoint(case((value.is_(None), ""), (value, "true"), else_="false"))
     return ByCodePoint(func.coalesce(value, ""))
 
 

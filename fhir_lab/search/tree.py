@@ -46,7 +46,28 @@ class Has:
     criterion: "Criterion"
 
 
-Criterion = Condition | Missing | Chain | Has
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of the criteria hold."""
+
+    criteria: "tuple[Criterion, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """One of the criteria holds."""
+
+    criteria: "tuple[Criterion, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The criterion does not hold."""
+
+    criterion: "Criterion"
+
+
+Criterion = Condition | Missing | Chain | Has | And | Or | Not
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class Include:
 class Query:
     """A whole search of one type. All `criteria` must hold.
 
+    `place` is the path of a search that looks elsewhere than at one type: a compartment, or `*` for the whole server.
     `used` are the parameters that had an effect, as the self link repeats them; `issues` tell of the others.
     `total` is none, estimate, accurate, or empty when the client doesn't say; `count_only` asks for nothing else.
     """
@@ -87,3 +109,4 @@ class Query:
     count_only: bool = False
     explain: bool = False
     page: str = ""
+    place: str = ""

@@ -26,9 +26,20 @@ def test_it_is_a_valid_resource_and_needs_no_token(api: Api) -> None:
 def test_it_lists_every_resource_type_with_the_interactions_of_the_table(api: Api) -> None:
     [rest] = metadata(api)["rest"]
     assert [each["type"] for each in rest["resource"]] == list(api.services.registry.types)
-    typed = list(dict.fromkeys(row.name for row in INTERACTIONS if row.path.startswith("/{type}")))
+    typed = list(dict.fromkeys(row.name for row in INTERACTIONS if row.path.startswith("/{type}") and not row.types))
     assert all([each["code"] for each in resource["interaction"]] == typed for resource in rest["resource"])
-    assert {each["code"] for each in rest["interaction"]} == {"transaction", "batch", "history-system"}
+    assert {each["code"] for each in rest["interaction"]} == {"transaction", "batch", "search-system", "history-system"}
+
+
+def test_it_lists_the_compartments_and_what_every_type_is_searched_by(api: Api) -> None:
+    [rest] = metadata(api)["rest"]
+    defined = "http://hl7.org/fhir/CompartmentDefinition/"
+    assert [url.removeprefix(defined) for url in rest["compartment"]] == [
+        *("device", "encounter", "patient", "practitioner", "relatedperson")
+    ]
+    assert {"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"} <= {
+        each["name"] for each in rest["searchParam"]
+    }
 
 
 def test_it_lists_the_search_parameters_that_are_answered(api: Api) -> None:
@@ -57,7 +68,8 @@ CALLS: dict[str, tuple[str, str, Any, tuple[int, ...]]] = {
     "batch": ("POST", "/", {"resourceType": "Bundle", "type": "batch"}, (200,)),
     "transaction": ("POST", "/", {"resourceType": "Bundle", "type": "transaction"}, (200,)),
     "patch": ("PATCH", "/Patient/a", patient("a"), (405,)),
-    "search-system": ("GET", "/?_type=Patient", None, (404, 405)),
+    "search-system": ("GET", "/?_type=Patient", None, (200,)),
+    "search-compartment": ("GET", "/Patient/a/Observation", None, (200,)),
 }
 
 
@@ -66,6 +78,7 @@ def test_what_is_listed_works_and_what_is_not_listed_does_not(api: Api, name: st
     [rest] = metadata(api)["rest"]
     resource = next(each for each in rest["resource"] if each["type"] == "Patient")
     listed = {each["code"] for each in (*resource["interaction"], *rest["interaction"])}
+    listed |= {"search-compartment"} if rest["compartment"] else set()
     api.put("/Patient/a", patient("a"))
     method, path, body, expected = CALLS[name]
     assert (name in listed) is (expected[0] < 400)
