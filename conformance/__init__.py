@@ -41,6 +41,15 @@ def invariants() -> Table:
 
 
 @cache
+def invariant_notes() -> Table:
+    """Key, or Type/key, of an invariant -> {says, expression, because}. `*-0` is the rule of every name.
+
+    `says` is what it asks, in words; an invariant that is published wrong has the right expression, and why.
+    """
+    return _load("invariant-notes.json")
+
+
+@cache
 def compartments() -> Table:
     """Compartment name -> {resource type: [codes of the search parameters that link to it]}."""
     return _load("compartments.json")

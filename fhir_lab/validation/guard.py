@@ -15,6 +15,7 @@ from fhir_lab.validation.invariants import INVARIANTS, contained_rules
 from fhir_lab.validation.narrative import xhtml
 from fhir_lab.validation.primitives import PRIMITIVES
 from fhir_lab.validation.references import reference_check
+from fhir_lab.validation.rules import Rule, ruled, rules_of
 from fhir_lab.validation.walk import Check, Walk, listed, shown
 
 Json = dict[str, Any]
@@ -44,9 +45,13 @@ class Guard:
         """Check one contained resource; its references resolve in the resource that contains it."""
         shape = self._named(value, path, walk)
         if shape:
-            around, walk.inside = walk.inside, str(value.get("id", ""))
+            around, walk.inside, walk.resource = (
+                (walk.inside, walk.resource),
+                str(value.get("id", "")),
+                (value, shape.path, None),
+            )
             shape.check_content(value, path, walk, parent)
-            walk.inside = around
+            walk.inside, walk.resource = around
 
     def _named(self, value: Any, path: str, walk: Walk) -> "ResourceShape | None":
         if type(value) is not dict:
@@ -76,6 +81,8 @@ class Shape:
         self.path = path
         self.elements = _children(path)
         self.invariants = INVARIANTS.get(path, ())
+        self.rules: tuple[Rule, ...] = ()
+        self.all_rules: tuple[Rule, ...] = ()
         self.properties: dict[str, Check] = {}
         self.required: list[tuple[tuple[str, ...], str, str]] = []
         self.choices: list[tuple[frozenset[str], str]] = []
@@ -119,6 +126,10 @@ class Shape:
                 )
         for invariant in self.invariants:
             invariant(value, path, walk)
+        if rules := self.all_rules if walk.thorough else self.rules:
+            node = (value, self.path, None)
+            for each in rules:
+                each.check(node, path, walk)
 
     def _stray(self, name: str, path: str, walk: Walk) -> None:
         # The name is the client's text: only what can be printed goes into the path.
@@ -141,6 +152,8 @@ class Shape:
             if label.endswith("[x]"):
                 choices.append((frozenset(names), label.removesuffix("[x]")))
         self.properties, self.required, self.choices = properties, required, choices
+        self.rules, warnings = rules_of(self.path)
+        self.all_rules = self.rules + warnings
         self._compiled = True
 
 
@@ -157,7 +170,8 @@ class ResourceShape(Shape):
             walk.add("structure", f"{path}.resourceType", f"{found}; '{self.path}' is required.")
             return
         contained = value.get("contained")
-        inner = Walk(walk.issues, _types_by_id(contained) if isinstance(contained, list) else None)
+        types = _types_by_id(contained) if isinstance(contained, list) else None
+        inner = Walk(walk.issues, types, thorough=walk.thorough, resource=(value, self.path, None))
         self.check_content(value, path, inner, parent)
         if isinstance(contained, list):
             contained_rules(contained, path, inner)
@@ -241,7 +255,10 @@ def _check_of(guard: Guard, path: str, element: Json, fhir_type: str, targets: l
         check = guard.shape(path).check
     else:
         check = guard.shape(fhir_type).check
-    return bound(check, fhir_type, element["required"]) if "required" in element else check
+    if "required" in element:
+        check = bound(check, fhir_type, element["required"])
+    inline = "sameAs" not in element and fhir_type in ("BackboneElement", "Element")
+    return check if inline else ruled(check, path, element.get("sameAs", fhir_type))
 
 
 def _single(check: Check) -> Check:

@@ -1,4 +1,4 @@
-"""The invariants that are cheap and certain, by the path they belong to, as plain functions.
+"""The invariants that are asked of most resources, by the path they belong to, as plain functions.
 
 https://hl7.org/fhir/R4/observation.html#invs and the like; each message ends with the key of its rule. An element whose
 JSON type is wrong is the guard's to report: here it counts as absent or present, never as an error of its own.

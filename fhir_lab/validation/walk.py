@@ -4,26 +4,38 @@ from collections.abc import Callable
 from typing import Any
 
 from fhir_lab.documents import ExactDecimal
+from fhir_lab.fhirpath import Node
 from fhir_lab.outcomes import Issue
 
 SHOWN = 80
+NOWHERE: Node = ({}, "", None)
 
 
 class Walk:
     """One walk over one resource (a resource in a Bundle is walked on its own)."""
 
-    __slots__ = ("contained", "fragments", "inside", "issues", "pointing_up")
+    __slots__ = ("contained", "fragments", "inside", "issues", "pointing_up", "resource", "root", "thorough")
 
-    def __init__(self, issues: list[Issue], contained: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        issues: list[Issue],
+        contained: dict[str, str] | None = None,
+        *,
+        thorough: bool = False,
+        resource: Node = NOWHERE,
+    ) -> None:
         self.issues = issues
+        self.thorough = thorough  # warnings are wanted as well
+        self.resource = resource  # %resource
+        self.root = resource  # %rootResource: where a contained resource is contained
         self.contained = contained or {}  # id -> type of the contained resources
         self.fragments: set[str] = set()  # ids that a '#id' referred to
         self.inside: str | None = None  # id of the contained resource being walked
         self.pointing_up: set[str] = set()  # ids of contained resources that refer to '#', their container
 
-    def add(self, code: str, path: str, details: str) -> None:
+    def add(self, code: str, path: str, details: str, severity: str = "error") -> None:
         """Note an error at a FHIRPath: `details` says what was found and what is allowed."""
-        self.issues.append(Issue(code, f"{path}: {details}", (path,)))
+        self.issues.append(Issue(code, f"{path}: {details}", (path,), severity))
 
 
 # Check a value at a path; the last argument is the object that holds it.

@@ -14,9 +14,10 @@ LAB_TYPES = ("Patient", "ServiceRequest", "Specimen", "Observation", "Diagnostic
 RESULT_PARAMETERS = ("_count", "_sort", "_include", "_revinclude", "_summary", "_elements", "_total")
 
 
-@pytest.mark.parametrize(
-    "name", ["elements", "required-codes", "invariants", "compartments", "search-parameters", "units", "search-help"]
-)
+TABLES = "elements required-codes invariants invariant-notes compartments search-parameters units search-help"
+
+
+@pytest.mark.parametrize("name", TABLES.split())
 def test_a_table_has_one_entry_per_line(name: str) -> None:
     text = resources.files(conformance).joinpath(f"{name}.json").read_text("utf-8")
     assert text.startswith("{\n")
