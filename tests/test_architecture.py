@@ -18,6 +18,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "fhir_lab.storage": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.ingest", "celery", *EDGES),
     "fhir_lab.search": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.ingest", "celery", *EDGES),
     "fhir_lab.validation": (*WEB, "sqlalchemy", "fhir_lab.storage", "fhir_lab.http", "fhir_lab.interactions"),
+    "fhir_lab.lab": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.operations", "fhir_lab.ingest", *EDGES),
+    "fhir_lab.operations": ("fhir_lab.ingest", "fhir_lab.subscriptions", *WEB, *EDGES),
     "fhir_lab.interactions": ("fhir_lab.ingest", "fhir_lab.subscriptions", "fhir_lab.operations", *EDGES),
     "fhir_lab.ingest": ("fhir_lab.interactions", "fhir_lab.subscriptions", "fhir_lab.operations", *EDGES),
     "fhir_lab.subscriptions": ("fhir_lab.interactions", "fhir_lab.ingest", "fhir_lab.operations", *WEB, *EDGES),

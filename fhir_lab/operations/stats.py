@@ -20,6 +20,7 @@ from fhir_lab.operations.results import parameters, part
 from fhir_lab.operations.statistics import NUMBERS, OTHER_UNIT, STATISTICS
 from fhir_lab.outcomes import BadRequest, Unprocessable, nearest
 from fhir_lab.search import run
+from fhir_lab.search.escapes import escape
 from fhir_lab.search.units import UCUM, canonical
 from fhir_lab.search.values import date_range
 from fhir_lab.storage.unit import Unit
@@ -89,8 +90,8 @@ def _statistic(name: str) -> str:
 
 
 def _criteria(request: Request, arguments: Arguments, wanted: Sequence[Coding]) -> list[tuple[str, str]]:
-    codes = ",".join(f"{_escaped(system)}|{_escaped(code)}" if system else _escaped(code) for system, code in wanted)
-    found = [("subject", _escaped(arguments.one("subject"))), ("combo-code", codes)]
+    codes = ",".join(f"{escape(system)}|{escape(code)}" if system else escape(code) for system, code in wanted)
+    found = [("subject", escape(arguments.one("subject"))), ("combo-code", codes)]
     found.append(("status:not", "entered-in-error,cancelled"))
     if "duration" in arguments:
         start = request.services.clock.now() - int(arguments.one("duration") * HOUR)
@@ -98,12 +99,6 @@ def _criteria(request: Request, arguments: Arguments, wanted: Sequence[Coding]) 
     period: Json = arguments.one("period", {})
     found += [("date", prefix + period[name]) for name, prefix in (("start", "ge"), ("end", "le")) if name in period]
     return [*found, ("_count", "1000"), ("_total", "none")]
-
-
-def _escaped(text: str) -> str:
-    for mark in "\\,|$":
-        text = text.replace(mark, f"\\{mark}")
-    return text
 
 
 def _series(unit: Unit, criteria: Sequence[tuple[str, str]], wanted: Sequence[Coding]) -> list[Series]:

@@ -4,10 +4,11 @@ https://hl7.org/fhir/R4/operationslist.html
 """
 
 from fhir_lab.interactions.operation import Operation
-from fhir_lab.operations import lastn, meta, stats
+from fhir_lab.operations import lastn, match, meta, stats
 
 OPERATIONS: tuple[Operation, ...] = (
     *meta.OPERATIONS,
     *lastn.OPERATIONS,
     *stats.OPERATIONS,
+    *match.OPERATIONS,
 )
