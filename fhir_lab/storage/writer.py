@@ -319,4 +319,4 @@ def _interaction(item: Plan) -> str:
         return "delete"
     if item.entry.interaction is not None:
         return item.entry.interaction
-    return "create" if item.entry.method == "POST" else "update"
+    return {"POST": "create", "PATCH": "patch"}.get(item.entry.method, "update")
