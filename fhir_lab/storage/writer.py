@@ -107,7 +107,7 @@ class _Store:
         """Give every plan its pk, change number, version and text; reserve a pk for targets that are still to come."""
         missing = self._resolve_targets()
         fresh = [item for item in self._plans if item.current is None and item.entry.pk is None]
-        pks, self._seqs = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
+        pks, self._seqs, self._tx = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
         for item, pk in zip(fresh, pks, strict=False):
             item.pk = pk
         for item in self._plans:
@@ -240,6 +240,7 @@ class _Store:
                     item.last_updated,
                     request_id,
                     unit.message_id,
+                    self._tx,
                 )
             )
             patient_pk = self._indexed[item.pk].patient_pk if item.pk in self._indexed else None
