@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
+from fhir_lab.http import jobs
 from fhir_lab.http.fhir import FhirEdge
 from fhir_lab.http.health import Health
 from fhir_lab.http.metrics import Metrics
@@ -35,6 +36,9 @@ EXPOSED = (
     "Server-Timing",
     "WWW-Authenticate",
     "Allow",
+    "Retry-After",
+    "X-Progress",
+    "Expires",
 )
 
 
@@ -65,6 +69,7 @@ def create_app(settings: Settings | None = None, services: Services | None = Non
         Route("/readyz", health.ready),
         Route("/metrics", metrics.show),
         *messages.router.routes,
+        *jobs.routes(services),
         *documentation.routes(services, ROUTED),
     ]
     for error in (FhirError, HTTPException, RequestValidationError):

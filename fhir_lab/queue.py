@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 PROCESS = "fhir_lab.process_message"
 MATCH = "fhir_lab.match_changes"
 DELIVER = "fhir_lab.deliver"
+JOB = "fhir_lab.run_job"
 SWEEP = "fhir_lab.sweep"
 
 # Changes come in bursts; one task looks at all that came within this time.
@@ -33,11 +34,11 @@ def celery_app(settings: Settings) -> Celery:
     app = Celery("fhir_lab", broker=broker, set_as_current=False)
     # The in-memory broker is shared by everything in a process; queues of one's own keep two installations apart.
     suffix = f".{uuid.uuid4().hex}" if settings.embedded else ""
-    messages, notifications = f"fhir-lab.messages{suffix}", f"fhir-lab.notifications{suffix}"
+    messages, notifications, jobs = (f"fhir-lab.{name}{suffix}" for name in ("messages", "notifications", "jobs"))
     app.conf.update(
-        task_queues={messages: {}, notifications: {}},
+        task_queues={messages: {}, notifications: {}, jobs: {}},
         task_default_queue=messages,
-        task_routes={name: {"queue": notifications} for name in (MATCH, DELIVER, SWEEP)},
+        task_routes={name: {"queue": notifications} for name in (MATCH, DELIVER, SWEEP)} | {JOB: {"queue": jobs}},
         task_serializer="json",
         accept_content=["json"],
         task_ignore_result=True,
@@ -95,6 +96,10 @@ class Queue:
     def deliver(self, subscription_pk: int) -> None:
         """Let a worker deliver what waits for this subscription."""
         self._send(DELIVER, subscription_pk, expires=60)
+
+    def job(self, job_id: str) -> None:
+        """Let a worker have a turn at this bulk job; what cannot be sent is found by the sweeper."""
+        self._send(JOB, job_id)
 
     def sweep(self) -> None:
         """Let a worker look for what is due."""

@@ -87,6 +87,18 @@ class Settings(BaseSettings):
     message_lease_seconds: int = Field(
         60, ge=1, description="A message whose worker said nothing for this long is taken again."
     )
+    job_lease_seconds: int = Field(
+        60, ge=1, description="A bulk job whose worker said nothing for this long is taken again."
+    )
+    job_retention_hours: int = Field(
+        24, ge=1, description="Hours after which an ended bulk job and its files are deleted, if the client did not."
+    )
+    jobs_per_client: int = Field(
+        20, ge=1, description="Bulk jobs of one client that may be unfinished at once; one more is answered 429."
+    )
+    export_file_lines: int = Field(
+        50_000, ge=1, description="Lines after which an export begins another file of the same type."
+    )
     sweep_seconds: float = Field(
         5.0, gt=0, description="How often the sweeper looks for due messages and notifications."
     )

@@ -15,13 +15,14 @@ from celery import Celery
 from celery.exceptions import WorkerShutdown
 from celery.worker import WorkController
 
+from fhir_lab.bulk import run as bulk
 from fhir_lab.ingest import flow
 from fhir_lab.ingest.watch import Watcher
 from fhir_lab.outcomes import Unavailable
-from fhir_lab.queue import DELIVER, MATCH, PROCESS, SWEEP, in_memory
+from fhir_lab.queue import DELIVER, JOB, MATCH, PROCESS, SWEEP, in_memory
 from fhir_lab.services import Services
 from fhir_lab.settings import Settings
-from fhir_lab.storage import journal, notifications, outbox
+from fhir_lab.storage import jobs, journal, notifications, outbox
 from fhir_lab.subscriptions import status
 from fhir_lab.subscriptions.deliver import deliver
 from fhir_lab.subscriptions.notify import match_changes
@@ -54,17 +55,36 @@ def deliver_to(services: Services, subscription_pk: int) -> None:
         services.queue.deliver(subscription_pk)
 
 
+def run_job(services: Services, job_id: str) -> None:
+    """Have a turn at one bulk job."""
+    if bulk.run(services, job_id):
+        services.queue.job(job_id)
+
+
 def sweep(services: Services) -> None:
-    """Send every message, change and notification that is due, because it got lost or its worker died."""
+    """Send every message, job, change and notification that is due, because it got lost or its worker died."""
     now, lease = services.clock.now(), services.settings.message_lease_seconds * SECOND
     ids = services.database.transact(lambda connection: journal.due(connection, now=now, lease=lease, limit=SWEPT))
     services.queue.process(ids)
+    _sweep_jobs(services)
     status.retire(services)
     with services.database.read() as connection:
         changes = outbox.pending(connection)
     if changes:
         services.queue.match()
     _deliver_due(services)
+
+
+def _sweep_jobs(services: Services) -> None:
+    """Send the jobs that are due, and forget those that have expired."""
+    now, lease = services.clock.now(), services.settings.job_lease_seconds * SECOND
+    transact = services.database.transact
+    for job_id in transact(lambda connection: jobs.due(connection, now=now, lease=lease, limit=SWEPT)):
+        services.queue.job(job_id)
+    with services.database.read() as connection:
+        expired = jobs.expired(connection, now)
+    for job_id in expired:
+        transact(partial(jobs.remove, job_id=job_id))
 
 
 def _deliver_due(services: Services) -> None:
@@ -78,6 +98,7 @@ TASKS: dict[str, Callable[..., None]] = {
     PROCESS: process_message,
     MATCH: match,
     DELIVER: deliver_to,
+    JOB: run_job,
     SWEEP: sweep,
 }
 
@@ -115,7 +136,7 @@ def _guarded(name: str, work: Callable[..., None], stopping: threading.Event) ->
 class Embedded:
     """Worker, watcher and sweeper as threads of this process, for the embedded mode; a context manager to be used once.
 
-    There are two workers, so that a slow receiver of notifications does not hold up messages.
+    There are three workers, so that neither a slow receiver of notifications nor a long export holds up messages.
     """
 
     def __init__(self, services: Services, watch: bool = True) -> None:
@@ -137,6 +158,7 @@ class Embedded:
         if services.settings.embedded:
             now = services.clock.now()
             services.database.transact(lambda connection: journal.resume(connection, now))
+            services.database.transact(lambda connection: jobs.resume(connection, now))
         for queue in app.conf.task_queues:
             # One after the other: two that declare their queues at once lose one on the in-memory transport.
             listening = threading.Event()

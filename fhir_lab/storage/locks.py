@@ -11,9 +11,13 @@ from sqlalchemy import Connection, text
 
 INGEST = 1
 OUTBOX = 2
+WRITING = 3
 # Different names may share a lock, so that a message of a thousand orders cannot fill PostgreSQL's lock table.
 SHARES = 4096
 
+# A write holds the other one from the moment it takes its numbers (`numbers.allocate`).
+_SETTLE = text(f"SELECT pg_advisory_xact_lock({WRITING}, 0)")
+HOLD_WRITING = f"pg_advisory_xact_lock_shared({WRITING}, 0)"
 _HOLD = text("SELECT pg_advisory_xact_lock(CAST(:kind AS int), key) FROM unnest(CAST(:keys AS int[])) AS key")
 
 
@@ -25,3 +29,9 @@ def hold(connection: Connection, kind: int, names: Iterable[str] = ("",)) -> Non
     if connection.dialect.name == "postgresql":
         keys = sorted({zlib.crc32(name.encode("utf-8", "replace")) % SHARES for name in names})
         connection.execute(_HOLD, {"kind": kind, "keys": keys}).all()
+
+
+def settle(connection: Connection) -> None:
+    """Wait until every write that has its numbers is committed or undone; none gets any until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_SETTLE).all()

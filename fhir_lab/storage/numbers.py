@@ -4,14 +4,14 @@ from sqlalchemy import Connection, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import insert
 from uuid_utils import uuid7
 
+from fhir_lab.storage.locks import HOLD_WRITING
 from fhir_lab.storage.tables.documents import change_seq, resource_pk, sequence
 
-# Written out, because building and compiling the same with SQLAlchemy takes three times as long as running it. The
-# transaction has its number before the changes have theirs; `marks` relies on it, and OFFSET 0 sees to it.
+# Written out, because building and compiling the same with SQLAlchemy takes three times as long as running it.
 _ALLOCATE = text(
     f"SELECT ARRAY(SELECT nextval('{resource_pk.name}') FROM generate_series(1, :pks)), "
-    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes) WHERE tx IS NOT NULL), tx "
-    "FROM (SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS tx OFFSET 0) AS own"
+    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes)) "
+    f"FROM (SELECT {HOLD_WRITING}) AS writing"
 )
 
 
@@ -20,12 +20,16 @@ def new_id() -> str:
     return str(uuid7())
 
 
-def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int], list[int], int | None]:
-    """Take this many new primary keys and change numbers, each list ascending; and the transaction's own number."""
+def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int], list[int]]:
+    """Take this many new primary keys and change numbers, each list ascending.
+
+    Whoever has change numbers is waited for by `locks.settle`, so read the clock after this: a snapshot (`marks.take`)
+    then holds every change up to its time.
+    """
     if connection.dialect.name == "sqlite":
-        return _take(connection, "resource_pk", pks), _take(connection, "change", changes), None
+        return _take(connection, "resource_pk", pks), _take(connection, "change", changes)
     taken = connection.execute(_ALLOCATE, {"pks": pks, "changes": changes}).one()
-    return sorted(taken[0]), sorted(taken[1]), taken[2]
+    return sorted(taken[0]), sorted(taken[1])
 
 
 def pass_over(connection: Connection, pk: int) -> None:

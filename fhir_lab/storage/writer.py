@@ -85,7 +85,6 @@ class _Store:
         self._unit = unit
         self._plans = plans
         self._batch = Batch(unit.connection)
-        self._now = unit.services.clock.now()
         self._pks = pks
         self._indexed: dict[int, Indexed] = {}
         self._previous: dict[int, Rows] = {}
@@ -107,7 +106,8 @@ class _Store:
         """Give every plan its pk, change number, version and text; reserve a pk for targets that are still to come."""
         missing = self._resolve_targets()
         fresh = [item for item in self._plans if item.current is None and item.entry.pk is None]
-        pks, self._seqs, self._tx = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
+        pks, self._seqs = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
+        self._now = self._unit.services.clock.now()
         for item, pk in zip(fresh, pks, strict=False):
             item.pk = pk
         for item in self._plans:
@@ -240,7 +240,6 @@ class _Store:
                     item.last_updated,
                     request_id,
                     unit.message_id,
-                    self._tx,
                 )
             )
             patient_pk = self._indexed[item.pk].patient_pk if item.pk in self._indexed else None
@@ -320,4 +319,4 @@ def _interaction(item: Plan) -> str:
         return "delete"
     if item.entry.interaction is not None:
         return item.entry.interaction
-    return {"POST": "create", "PATCH": "patch"}.get(item.entry.method, "update")
+    return "create" if item.entry.method == "POST" else "update"

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from fhir_lab.outcomes import FhirError
+from fhir_lab.security import rights
 from fhir_lab.security.access import system
 from fhir_lab.services import Services
 from fhir_lab.storage import notifications, repository
 from fhir_lab.storage.notifications import Lease, Notification, State
 from fhir_lab.storage.unit import Unit
-from fhir_lab.subscriptions import rights, status
+from fhir_lab.subscriptions import status
 from fhir_lab.subscriptions.channels import rest_hook
 from fhir_lab.subscriptions.channels.rest_hook import DeliveryError, RestHook
 

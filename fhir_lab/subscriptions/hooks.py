@@ -8,10 +8,10 @@ from datetime import datetime
 from fhir_lab.clock import to_micros
 from fhir_lab.documents import Resource, parse
 from fhir_lab.outcomes import Unprocessable
+from fhir_lab.security import rights
 from fhir_lab.storage import notifications
 from fhir_lab.storage.repository import Version
 from fhir_lab.storage.unit import Unit
-from fhir_lab.subscriptions import rights
 from fhir_lab.subscriptions.criteria import check_subscription
 
 # A change of any of these asks for the subscription anew.

@@ -1,4 +1,4 @@
-"""The tables, one file per part: documents, index, lab, journal, subscriptions, audit, users.
+"""The tables, one file per part: documents, index, lab, journal, jobs, subscriptions, audit, users.
 
 Importing this package fills `metadata`; Alembic and the tests compare the database with it.
 """
@@ -16,6 +16,7 @@ from fhir_lab.storage.tables.index import (
     idx_token,
     idx_uri,
 )
+from fhir_lab.storage.tables.jobs import job, job_file, job_part, job_patient, job_reference
 from fhir_lab.storage.tables.journal import message
 from fhir_lab.storage.tables.lab import (
     CODING_TABLES,
@@ -48,6 +49,11 @@ __all__ = [
     "idx_string",
     "idx_token",
     "idx_uri",
+    "job",
+    "job_file",
+    "job_part",
+    "job_patient",
+    "job_reference",
     "message",
     "metadata",
     "notification",

@@ -1,4 +1,4 @@
-"""Whose eyes a subscription has: the rights of who wrote it, kept beside it and asked again for every notification.
+"""The rights of a caller, kept for what acts in their name later: subscriptions and jobs.
 
 https://hl7.org/fhir/R4/subscription.html#safety
 """
