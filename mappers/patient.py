@@ -1,4 +1,4 @@
-"""Patient <-> row of `patient`: the first identifier, name and address, one phone, one e-mail address.
+"""Patient <-> row of `patient`: the first identifier, name and address, one phone, one e-mail address, the survivor.
 
 https://hl7.org/fhir/R4/patient.html
 """
@@ -47,6 +47,7 @@ def to_row(resource: Element, resolve: Callable[[str], int | None], zone: ZoneIn
         "postal_code": text(address.get("postalCode")),
         "country": text(address.get("country")),
         "organization_pk": local(part(resource, "managingOrganization"), "Organization", resolve),
+        "replaced_by_pk": _survivor(resource, resolve),
     }
 
 
@@ -61,6 +62,7 @@ def to_document(row: Mapping[str, Any], reference: Callable[[str, int], str | No
         country=row.get("country"),
     )
     deceased_at = row.get("deceased_at")
+    other = referred(row, "replaced_by_pk", reference)
     return compact(
         resourceType=RESOURCE,
         identifier=repeated(identifier(row, "identifier")),
@@ -73,7 +75,13 @@ def to_document(row: Mapping[str, Any], reference: Callable[[str, int], str | No
         deceasedDateTime=deceased_at,
         address=repeated(address),
         managingOrganization=referred(row, "organization_pk", reference),
+        link=[{"other": other, "type": "replaced-by"}] if other else None,
     )
+
+
+def _survivor(resource: Element, resolve: Callable[[str], int | None]) -> int | None:
+    links = (each for each in parts(resource, "link") if each.get("type") == "replaced-by")
+    return next((local(part(each, "other"), "Patient", resolve) for each in links), None)
 
 
 def _joined(words: Any, separator: str) -> str | None:

@@ -4,12 +4,20 @@ https://hl7.org/fhir/R4/operationslist.html
 """
 
 from fhir_lab.interactions.operation import Operation
-from fhir_lab.operations import export, lastn, match, meta, stats
+from fhir_lab.operations import (
+    export,
+    lastn,
+    match,
+    merge,
+    meta,
+    stats,
+)
 
 OPERATIONS: tuple[Operation, ...] = (
-    *meta.OPERATIONS,
-    *lastn.OPERATIONS,
-    *stats.OPERATIONS,
-    *match.OPERATIONS,
     *export.OPERATIONS,
+    *lastn.OPERATIONS,
+    *match.OPERATIONS,
+    *merge.OPERATIONS,
+    *meta.OPERATIONS,
+    *stats.OPERATIONS,
 )

@@ -9,8 +9,11 @@ from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, Issue, Unprocessable
 from fhir_lab.storage.conditions import Condition, only, resolve
 from fhir_lab.storage.planning import Plan
-from fhir_lab.storage.references import Target, path_of, references, rewritten, rows_of
+from fhir_lab.storage.references import Target, path_of, references, rewritten, rows_of, survivors_of
 from fhir_lab.storage.unit import Unit
+
+# What may refer to a merged patient: the links of patients, and what records how it came about.
+TELLING_OF_MERGES = ("Patient", "Provenance", "AuditEvent")
 
 
 def link(unit: Unit, plans: Sequence[Plan]) -> dict[Target, int]:
@@ -93,6 +96,7 @@ def _known(unit: Unit, plans: Sequence[Plan], written: Sequence[Plan]) -> dict[T
     here = {item.key for item in plans if item.resource is not None or item.settled} - deleted
     outside = {target for item in written for target in item.targets.values()} - here
     rows = rows_of(unit, outside)
+    _refuse_merged(unit, written, rows)
     missing = {target for target in outside if target in deleted or target not in rows or not rows[target][1]}
     if not missing or not unit.services.settings.referential_integrity:
         return {target: pk for target, (pk, _) in rows.items()}
@@ -104,6 +108,27 @@ def _known(unit: Unit, plans: Sequence[Plan], written: Sequence[Plan]) -> dict[T
         for path in [_where(item, reference)]
     ]
     raise Unprocessable(issues)
+
+
+def _refuse_merged(unit: Unit, written: Sequence[Plan], rows: dict[Target, tuple[int, bool]]) -> None:
+    """Nothing new is said of a patient who was merged into another, or the two would come apart again."""
+    patients = {pk: target for target, (pk, _) in rows.items() if target[0] == "Patient"}
+    if not patients:
+        return
+    merged = {patients[pk]: survivor for pk, survivor in survivors_of(unit, list(patients)).items()}
+    issues = [
+        Issue(
+            "business-rule",
+            f"{_named(target)} was merged into Patient/{merged[target]}; refer to that one.",
+            (_where(item, reference),),
+        )
+        for item in written
+        if merged and item.type not in TELLING_OF_MERGES
+        for reference, target in item.targets.items()
+        if target in merged
+    ]
+    if issues:
+        raise Unprocessable(issues)
 
 
 def _named(target: Target) -> str:

@@ -191,7 +191,7 @@ def _load_current(unit: Unit, plans: list[Plan]) -> None:
         item.key for item in plans if item.entry.method != "DELETE" and (item.settled or item.entry.method == "PUT")
     ]
     deleted = [item.key for item in plans if item.entry.method == "DELETE" and not item.settled]
-    found = _locked(unit, updated, keeps_key=True) | _locked(unit, deleted, keeps_key=False)
+    found = locked(unit, updated, keeps_key=True) | locked(unit, deleted, keeps_key=False)
     created = {item.key for item in plans if not item.settled and item.entry.method == "POST"}
     for item in plans:
         if item.key not in created or item.settled:
@@ -203,7 +203,11 @@ def _load_current(unit: Unit, plans: list[Plan]) -> None:
                 item.content = item.current.content
 
 
-def _locked(unit: Unit, keys: list[Target], *, keeps_key: bool) -> dict[Target, Version]:
+def locked(unit: Unit, keys: list[Target], *, keeps_key: bool) -> dict[Target, Version]:
+    """The current versions of these resources, deleted ones too, locked until the transaction ends.
+
+    Only without `keeps_key` does the lock also hold off those who are about to write a reference to one of them.
+    """
     found: dict[Target, Version] = {}
     for start in range(0, len(keys), CHUNK):
         for row in unit.connection.execute(_CURRENT[keeps_key], {"keys": keys[start : start + CHUNK]}):

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, tuple_
 
 from fhir_lab.documents import Resource
+from fhir_lab.storage.tables import patient as patient_table
 from fhir_lab.storage.tables import resource as resource_table
 from fhir_lab.storage.unit import Unit
 
@@ -36,6 +37,11 @@ _ROWS = (
     .where(tuple_(resource_table.c.type, resource_table.c.id).in_(bindparam("wanted", expanding=True)))
     .order_by(resource_table.c.pk)
     .with_for_update(read=True, key_share=True)
+)
+_SURVIVORS = (
+    select(patient_table.c.pk, resource_table.c.id)
+    .join(resource_table, resource_table.c.pk == patient_table.c.replaced_by_pk)
+    .where(patient_table.c.pk.in_(bindparam("pks", expanding=True)))
 )
 
 
@@ -123,4 +129,15 @@ def rows_of(unit: Unit, targets: Iterable[Target]) -> dict[Target, tuple[int, bo
         rows = unit.connection.execute(_ROWS, {"wanted": wanted[start : start + CHUNK]})
         for pk, resource_type, resource_id, deleted in rows:
             found[(resource_type, resource_id)] = (pk, not deleted)
+    return found
+
+
+def survivors_of(unit: Unit, pks: list[int]) -> dict[int, str]:
+    """Of these Patients, those that were merged: pk -> id of the Patient that goes on.
+
+    A statement of its own, after `rows_of` has locked them: only so does it see a merge that was waited for.
+    """
+    found: dict[int, str] = {}
+    for start in range(0, len(pks), CHUNK):
+        found.update(tuple(row) for row in unit.connection.execute(_SURVIVORS, {"pks": pks[start : start + CHUNK]}))
     return found

@@ -4,10 +4,9 @@ All of it goes out in one batch on the caller's connection, so that it is commit
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, select, union_all
+from sqlalchemy import select
 
 from fhir_lab.documents import Resource, dumps, parse, stamped
 from fhir_lab.outcomes import Conflict, Forbidden, Issue
@@ -18,13 +17,13 @@ from fhir_lab.storage.indexing import LAB_COLUMNS, Indexed, Rows, derive, differ
 from fhir_lab.storage.numbers import allocate
 from fhir_lab.storage.planning import Plan
 from fhir_lab.storage.references import Target, rows_of
+from fhir_lab.storage.referrers import referrers_of
 from fhir_lab.storage.repository import check_access
 from fhir_lab.storage.tables import (
     CODING_TABLES,
     LAB_TABLES,
     audit_event,
     change,
-    idx_reference,
     outbox,
     resource,
     resource_history,
@@ -277,36 +276,6 @@ class _Store:
                         f"Your scopes do not reach a {item.type} like this one; it must stay within them.",
                         *filter(None, [item.entry.label]),
                     ) from None
-
-
-@cache
-def _referrers() -> Select[Any]:
-    """(target, type, id) of at most `most` resources that refer to one of `targets`, from every place that may tell."""
-    pks: BindParameter[Any] = bindparam("targets", expanding=True)
-    index = idx_reference.c
-    places = [select(index.target_pk.label("target"), index.pk).where(index.target_pk.in_(pks))]
-    for table in LAB_TABLES.values():
-        for column in table.columns:
-            if column.foreign_keys and column.name != "pk":
-                places.append(select(column.label("target"), table.c.pk).where(column.in_(pks)))
-    found = union_all(*places).subquery()
-    return (
-        select(found.c.target, resource.c.type, resource.c.id)
-        .join(resource, resource.c.pk == found.c.pk)
-        .where(found.c.pk != found.c.target)
-        .distinct()
-        .limit(bindparam("most"))
-    )
-
-
-def referrers_of(unit: Unit, pks: list[int], limit: int = 5) -> dict[int, list[str]]:
-    """For each of these resources that others refer to: up to `limit` of them as `Type/id`."""
-    referrers: dict[int, list[str]] = {}
-    for target, resource_type, resource_id in unit.connection.execute(
-        _referrers(), {"targets": pks, "most": limit * len(pks)}
-    ):
-        referrers.setdefault(target, []).append(f"{resource_type}/{resource_id}")
-    return {target: sorted(names)[:limit] for target, names in referrers.items()}
 
 
 def _blank(resource_type: str) -> list[Any]:

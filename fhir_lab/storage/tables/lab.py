@@ -64,10 +64,12 @@ patient = Table(
     Column("postal_code", Text),
     Column("country", Text),
     _refers("organization_pk", "resource"),
+    _refers("replaced_by_pk", "patient"),  # the patient that this one was merged into
     Index("ix_patient_identifier", "identifier_value", postgresql_using="hash"),
     Index("ix_patient_family", "family", postgresql_using="hash"),
     Index("ix_patient_birth", "birth_low", "pk"),
     Index("ix_patient_organization_pk", "organization_pk"),
+    Index("ix_patient_replaced_by_pk", "replaced_by_pk"),
 )
 
 service_request = Table(
