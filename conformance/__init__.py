@@ -72,6 +72,15 @@ def units() -> Table:
 
 
 @cache
+def terminology() -> Table:
+    """The code lists of laboratories: `systems` (URL -> content and concepts) and `valueSets` (URL -> system).
+
+    A concept is [display, parents, whether it is abstract], the last two left out where there are none.
+    """
+    return _load("terminology.json")
+
+
+@cache
 def _help() -> Table:
     return _load("search-help.json")
 

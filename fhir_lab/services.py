@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fhir_lab.documents import Resource
     from fhir_lab.queue import Queue
     from fhir_lab.search.registry import Registry
+    from fhir_lab.search.terms import RememberedTerms
     from fhir_lab.security.keys import KeyRing
     from fhir_lab.security.tokens import VerifiedTokens
     from fhir_lab.storage.hooks import WriteHook
@@ -47,14 +48,23 @@ class Services:
     @cached_property
     def builtin(self) -> "Builtins":
         """The resources that come with the server; a part that has some adds (type, documents by id) here."""
-        from fhir_lab.builtin import Builtins, search_parameters
+        from fhir_lab.builtin import Builtins, search_parameters, terminology
 
         return Builtins(
             [
                 ("SearchParameter", lambda: search_parameters.documents(self.registry)),
                 ("OperationDefinition", _operation_definitions),
+                ("CodeSystem", terminology.code_systems),
+                ("ValueSet", terminology.value_sets),
             ]
         )
+
+    @cached_property
+    def terms(self) -> "RememberedTerms":
+        """The code systems and value sets that were read a moment ago."""
+        from fhir_lab.search.terms import RememberedTerms
+
+        return RememberedTerms()
 
     @cached_property
     def locator(self) -> "Locator":

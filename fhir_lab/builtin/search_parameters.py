@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance import search_help
 from fhir_lab.documents import Resource
-from fhir_lab.search.criteria import MODIFIERS
+from fhir_lab.search.criteria import modifiers_of
 from fhir_lab.search.kinds.date import PREFIXES
 from fhir_lab.search.registry import Component, Registry, SearchParameter
 
@@ -30,7 +30,7 @@ def modifiers(parameter: SearchParameter) -> list[str]:
     """The modifiers that a parameter takes, as codes of SearchParameter.modifier."""
     if parameter.kind == "composite":
         return []
-    known = ("not",) if parameter.code == "_id" else MODIFIERS.get(parameter.kind, ())
+    known = modifiers_of(Registry.load(), parameter)
     own = ["type"] if parameter.kind == "reference" else []
     return ["missing", *own, *(_CODES.get(name, name) for name in known)]
 

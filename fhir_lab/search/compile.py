@@ -5,6 +5,7 @@ row, any other a test on index rows. https://hl7.org/fhir/R4/search.html
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from fhir_lab.search.kinds import date
 from fhir_lab.search.kinds.composite import CompositeValue, Part
 from fhir_lab.search.kinds.reference import ReferenceValue
 from fhir_lab.search.kinds.string import StringValue
-from fhir_lab.search.kinds.token import TokenValue
+from fhir_lab.search.kinds.token import NEGATIONS, TokenValue, of_type
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.rows import (
     FEW,
@@ -34,7 +35,7 @@ from fhir_lab.search.rows import (
 from fhir_lab.search.sets import EVERYTHING, NOTHING, Intersection, Rows, Set, Test, Without, live, union_of
 from fhir_lab.search.targets import named
 from fhir_lab.search.tree import And, Chain, Condition, Criterion, Missing, Not, Or
-from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, resource
+from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, idx_token, resource
 from fhir_lab.storage.unit import Unit
 
 # The set of the resources of a type that may be looked at, None for all of them.
@@ -59,7 +60,7 @@ class Compiler:
         """The resources of the type that satisfy one criterion."""
         if isinstance(criterion, Condition):
             found = self._condition(criterion)
-            return Without(found) if criterion.modifier == "not" else found
+            return Without(found) if criterion.modifier in NEGATIONS else found
         if isinstance(criterion, Missing):
             return _missing(criterion.parameter, criterion.missing)
         if isinstance(criterion, And):
@@ -88,6 +89,9 @@ class Compiler:
             return Rows(*self._composite(values), rank(parameter, "", values))
         if condition.modifier == "text":
             return self._text(parameter, values)
+        if condition.modifier == "of-type":
+            typed = replace(parameter, id=of_type(parameter.id))
+            return Rows(idx_token, index_test(typed, "token", values, {}), FEW)
         column = ANSWERED.get((parameter.type, parameter.code))
         if parameter.kind == "reference":
             return self._reference(parameter, column, values)
@@ -151,8 +155,9 @@ class Compiler:
 def _indexed(parameter: SearchParameter, modifier: str, values: Sequence[Any]) -> Rows:
     size = rank(parameter, modifier, values)
     of_system = None
-    if parameter.kind == "token" and size > FEW and len(values) == 1 and values[0].system is None:
-        of_system = partial(_of_system, parameter, values[0])
+    only = values[0] if len(values) == 1 else None
+    if parameter.kind == "token" and size > FEW and isinstance(only, TokenValue) and only.system is None:
+        of_system = partial(_of_system, parameter, only)
     return Rows(index_table(parameter), index_test(parameter, parameter.kind, values, {}), size, of_system=of_system)
 
 

@@ -4,14 +4,18 @@ https://hl7.org/fhir/R4/search.html#modifiers #chaining #has
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fhir_lab.outcomes import BadRequest, nearest
+from fhir_lab.outcomes import BadRequest, FhirError, Issue, nearest
+from fhir_lab.search.concepts import in_hierarchy, in_value_set
 from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.kinds import composite, date, number, quantity, reference, string, token, uri
 from fhir_lab.search.registry import Registry, SearchParameter
 from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
 from fhir_lab.search.values import Place
+
+if TYPE_CHECKING:
+    from fhir_lab.search.terms import Terms
 
 MODIFIERS: dict[str, tuple[str, ...]] = {
     "token": token.MODIFIERS,
@@ -32,10 +36,11 @@ class UnknownParameter(BadRequest):
 
 
 class Reader:
-    """Reads names and values of one request. `now` is in microseconds UTC."""
+    """Reads names and values of one request. `now` is in microseconds UTC; `terms` is asked for what modifiers name."""
 
-    def __init__(self, registry: Registry, place: Place, now: int) -> None:
+    def __init__(self, registry: Registry, place: Place, now: int, terms: "Callable[[], Terms]") -> None:
         self.registry = registry
+        self._terms = terms
         self._place = place
         self._now = now
         self._ways = 0
@@ -87,6 +92,9 @@ class Reader:
             return tuple(self._value(parameter, modifier, part) for part in parts)
         except ValueError as error:
             raise BadRequest.of(f"{parameter.type}.{parameter.code}: {error}.", f"http.{where}", code="value") from None
+        except FhirError as error:  # of the terminology: the value set or code system, not the resource that is sought
+            issues = [Issue(issue.code, issue.details, (f"http.{where}",)) for issue in error.issues]
+            raise BadRequest(issues) from None
 
     def _value(self, parameter: SearchParameter, modifier: str, text: str) -> Any:
         if parameter.kind == "token":
@@ -106,10 +114,17 @@ class Reader:
         }
         return readers[parameter.kind]()
 
-    def _token(self, parameter: SearchParameter, modifier: str, text: str) -> token.TokenValue | string.StringValue:
+    def _token(self, parameter: SearchParameter, modifier: str, text: str) -> Any:
         if modifier == "text":
             return string.read(text)
-        value = token.read(text, self.registry.code_systems(parameter))
+        if modifier == "of-type":
+            return token.read_of_type(text)
+        implied = self.registry.code_systems(parameter)
+        if modifier in ("in", "not-in"):
+            return in_value_set(self._terms(), text, self._place.base, implied)
+        if modifier in ("above", "below"):
+            return in_hierarchy(self._terms(), text, modifier, implied)
+        value = token.read(text, implied)
         if parameter.code == "_id" and value.system is not None:
             raise ValueError(f"'{text}' is not an id")
         return value
@@ -129,8 +144,10 @@ class Reader:
                 f"http.{where}",
                 code="not-supported",
             )
-        known = MODIFIERS.get(parameter.kind, ()) if parameter.code != "_id" else ("not",)
-        if not given or modifier in known:
+        if not given:
+            return
+        known = modifiers_of(self.registry, parameter)
+        if modifier in known:
             return
         types = self._targets(parameter) if parameter.kind == "reference" else ()
         if modifier not in types:
@@ -210,6 +227,14 @@ class Reader:
             raise BadRequest.of(f"The list '{text}' is not kept by this server.", f"http.{where}", code="not-supported")
         criterion = self._criterion("List", "_id", text, where)
         return Has("List", self.parameter("List", "item", where), criterion) if criterion is not None else None
+
+
+def modifiers_of(registry: Registry, parameter: SearchParameter) -> tuple[str, ...]:
+    """The modifiers that a parameter takes, beside `:missing` and types."""
+    if parameter.code == "_id":
+        return ("not",)
+    known = MODIFIERS.get(parameter.kind, ())
+    return known if registry.identifies(parameter) else tuple(name for name in known if name != "of-type")
 
 
 def _missing(parameter: SearchParameter, text: str, where: str) -> Missing | None:

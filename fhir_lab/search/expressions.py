@@ -86,16 +86,25 @@ def reference_type(reference: Mapping[str, Any]) -> str:
 
 def code_systems(text: str, resource_type: str) -> frozenset[str]:
     """The code systems implied by the `code` and `boolean` elements that an expression ends at, from their bindings."""
-    try:
-        tree = parse(text)
-        if not isinstance(tree, Paths):
-            return BOOLEAN_SYSTEMS
-        root = _Element(resource_type, resource_type, False)
-        ends = [element for steps in tree.branches for element in _ends(_below(steps, root), root)]
-    except UnsupportedError:
-        return frozenset()
+    ends = _ends_of(text, resource_type)
     systems = {system for end in ends if end.type == "code" for system, _ in required_codes().get(end.value_set, ())}
     return BOOLEAN_SYSTEMS | systems if any(end.type == "boolean" for end in ends) else frozenset(systems)
+
+
+def datatypes(text: str, resource_type: str) -> frozenset[str]:
+    """The datatypes of the elements that an expression ends at, as far as the tables show them."""
+    return frozenset(end.type for end in _ends_of(text, resource_type))
+
+
+def _ends_of(text: str, resource_type: str) -> "list[_Element]":
+    try:
+        tree = parse(text)
+        root = _Element(resource_type, resource_type, False)
+        if not isinstance(tree, Paths):
+            return [_Element("boolean", "boolean", False)]
+        return [element for steps in tree.branches for element in _ends(_below(steps, root), root)]
+    except UnsupportedError:
+        return []
 
 
 class _Element(NamedTuple):

@@ -44,6 +44,7 @@ class IndexRows:
 EXTRACTORS: dict[str, Extractor] = {
     "token": token.extract,
     "text": token.texts,  # what `:text` finds of a token, beside the strings
+    "typed": token.typed,  # what `:of-type` finds of an identifier, beside the tokens
     "string": string.extract,
     "date": date.extract,
     "number": number.extract,
@@ -83,6 +84,7 @@ def extract(
         for task in plan.by_property.get(name, ()):
             _collect(task, value, place, rows)
     rows["string"] += rows.pop("text")
+    rows["token"] += rows.pop("typed")
     return IndexRows(**{kind: list(dict.fromkeys(found)) for kind, found in rows.items()})
 
 
@@ -112,10 +114,14 @@ def _make_plan(registry: Registry, resource_type: str, skip: frozenset[int]) -> 
             continue
         expression = registry.compiled(parameter)
         # The texts of a combo- parameter are those of the two parameters it combines.
-        kinds = ("token", "text") if parameter.kind == "token" and not parameter.combines else (parameter.kind,)
-        for kind in kinds:
+        kinds = {parameter.kind: parameter.id}
+        if parameter.kind == "token" and not parameter.combines:
+            kinds["text"] = parameter.id
+        if registry.identifies(parameter):
+            kinds["typed"] = token.of_type(parameter.id)
+        for kind, parameter_id in kinds.items():
             if expression.whole is not None:
-                plan.of_whole.append((parameter.id, kind, expression.whole))
+                plan.of_whole.append((parameter_id, kind, expression.whole))
             for name, read in expression.branches:
-                plan.by_property.setdefault(name, []).append((parameter.id, kind, read))
+                plan.by_property.setdefault(name, []).append((parameter_id, kind, read))
     return plan

@@ -20,6 +20,7 @@ from fhir_lab.search.include import MOST, included
 from fhir_lab.search.parse import Parameters, parse
 from fhir_lab.search.plan import Plan
 from fhir_lab.search.run import ANEW, sets_of
+from fhir_lab.search.terms import Terms
 from fhir_lab.storage.repository import Version, fetch
 from fhir_lab.storage.tables import idx_string, observation, observation_coding
 from fhir_lab.storage.unit import Unit
@@ -42,8 +43,9 @@ def last_n(unit: Unit, criteria: Parameters, most: int, *, lenient: bool = False
 
     Raises what a search raises.
     """
-    query = parse(unit.services, "Observation", criteria, lenient=lenient)
     reaches = Reaches(unit)
+    terms = Terms(unit.services, unit, reaches)
+    query = parse(unit.services, "Observation", criteria, lenient=lenient, terms=terms)
     matches = _matches(unit, query.type, sets_of(unit, query, reaches))
     rows = unit.connection.execute(_newest(unit, matches, most), execution_options=ANEW).all()
     linked = unit.connection.execute(_linked(unit, matches), execution_options=ANEW).all()

@@ -4,7 +4,7 @@ The values come from the extractors that fill the index, so a document matches h
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from fhir_lab.documents import Resource
@@ -18,6 +18,9 @@ from fhir_lab.search.tree import And, Chain, Condition, Criterion, Has, Missing,
 from fhir_lab.search.values import Place, date_range
 from fhir_lab.services import Services
 from fhir_lab.storage.unit import Unit
+
+if TYPE_CHECKING:
+    from fhir_lab.search.terms import Terms
 
 MATCHERS: dict[str, Callable[[Any, Any], bool]] = {
     "token": token.match,
@@ -37,13 +40,21 @@ def matches(where: Unit | Services, resource: Resource, resource_type: str, quer
 
     Raises `BadRequest` for a query that is not a search of the type, or that needs other documents (chains, `_has`).
     """
+    unit = where if isinstance(where, Unit) else None
     services = where.services if isinstance(where, Unit) else where
-    criteria = parse(services, resource_type, parse_qsl(query, keep_blank_values=True)).criteria
+    pairs = parse_qsl(query, keep_blank_values=True)
+    criteria = parse(services, resource_type, pairs, terms=_terms(services, unit)).criteria
     for criterion in criteria:
         _refuse_links(criterion)
     return resource.get("resourceType") == resource_type and all(
         satisfies(services, resource, criterion) for criterion in criteria
     )
+
+
+def _terms(services: Services, unit: Unit | None) -> "Terms":
+    from fhir_lab.search.terms import Terms  # which needs this module
+
+    return Terms(services, unit)
 
 
 def satisfies(services: Services, resource: Resource, criterion: Criterion) -> bool:
@@ -52,7 +63,7 @@ def satisfies(services: Services, resource: Resource, criterion: Criterion) -> b
         return criterion.missing is not any(indexed(services, resource, criterion.parameter))
     if isinstance(criterion, Condition):
         found = any(_has_value(services, resource, criterion, value) for value in criterion.values)
-        return found is not (criterion.modifier == "not")
+        return found is not (criterion.modifier in token.NEGATIONS)
     if isinstance(criterion, And):
         return all(satisfies(services, resource, part) for part in criterion.criteria)
     if isinstance(criterion, Or):
@@ -110,7 +121,7 @@ def indexed(services: Services, resource: Resource, parameter: SearchParameter, 
     if parameter.code == "_lastUpdated":
         updated = resource.get("meta", {}).get("lastUpdated")
         return [(0, date_range(updated, settings.zone))] if updated else []
-    kind = "text" if modifier == "text" else parameter.kind
+    kind = {"text": "text", "of-type": "typed"}.get(modifier, parameter.kind)
     return list(_extracted(services, resource, parameter, kind))
 
 

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html https://hl7.org/fhir/R4/search.html#Summary
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fhir_lab.outcomes import BadRequest, Issue
 from fhir_lab.search.criteria import Reader, UnknownParameter
@@ -12,6 +13,9 @@ from fhir_lab.search.escapes import split
 from fhir_lab.search.tree import Criterion, Include, Query, SortKey
 from fhir_lab.search.values import Place
 from fhir_lab.services import Services
+
+if TYPE_CHECKING:
+    from fhir_lab.search.terms import Terms
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -25,14 +29,24 @@ MOST_CRITERIA = 50
 MOST_SORT_KEYS = 8
 
 
-def parse(services: Services, resource_type: str, parameters: Parameters, *, lenient: bool = False) -> Query:
+def parse(
+    services: Services,
+    resource_type: str,
+    parameters: Parameters,
+    *,
+    lenient: bool = False,
+    terms: "Terms | None" = None,
+) -> Query:
     """The tree of a search of one type. Empty values are ignored, as R4 asks.
+
+    `terms` is the terminology that modifiers such as `:in` name; without it, all that is stored.
 
     Raises `BadRequest` with an issue for each parameter that is unknown, unsupported or has a value that does not fit;
     with `lenient` an unknown one is left out and told of in `Query.issues` instead.
     """
     settings = services.settings
-    reader = Reader(services.registry, Place(settings.zone, settings.fhir_base), services.clock.now())
+    place = Place(settings.zone, settings.fhir_base)
+    reader = Reader(services.registry, place, services.clock.now(), lambda: terms or _all_terms(services))
     draft = _Draft(reader, resource_type, settings.search_count, settings.search_count_max)
     errors: list[Issue] = []
     ignored: list[Issue] = []
@@ -51,6 +65,12 @@ def parse(services: Services, resource_type: str, parameters: Parameters, *, len
     if errors:
         raise BadRequest(errors)
     return draft.query(tuple(ignored))
+
+
+def _all_terms(services: Services) -> "Terms":
+    from fhir_lab.search.terms import Terms  # which needs this module
+
+    return Terms(services)
 
 
 @dataclass(slots=True)

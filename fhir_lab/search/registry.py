@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance import compartments, search_parameters
 from fhir_lab.documents import Resource
-from fhir_lab.search.expressions import Expression, Node, code_systems, compile_expression
+from fhir_lab.search.expressions import Expression, Node, code_systems, compile_expression, datatypes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,10 @@ class Registry:
         if found is None:
             found = self._systems[parameter.id] = code_systems(parameter.expression or "", parameter.type)
         return found
+
+    def identifies(self, parameter: SearchParameter) -> bool:
+        """True for a token parameter that finds Identifiers, which have a type."""
+        return parameter.kind == "token" and "Identifier" in datatypes(parameter.expression or "", parameter.type)
 
     def compartment(self, name: str) -> Mapping[str, tuple[str, ...]]:
         """The resource types of a compartment, each with the codes of the parameters that link to it.

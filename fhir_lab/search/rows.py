@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, FromClause, Table, and_, or_
+from sqlalchemy import ColumnElement, FromClause, Table, and_, case, or_
 
 from fhir_lab.search.columns import CODINGS, DateColumn, DayColumn, TokenColumn
 from fhir_lab.search.kinds import date, number, quantity, reference, string, token, uri
 from fhir_lab.search.kinds.reference import ReferenceValue
-from fhir_lab.search.kinds.token import TokenValue
+from fhir_lab.search.kinds.token import MemberValue, TokenValue
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.sets import Test
 from fhir_lab.storage.tables import (
@@ -92,9 +92,15 @@ def column_test(column: TokenColumn | DateColumn | DayColumn, values: Sequence[A
     return test
 
 
-def _token_column(values: Sequence[TokenValue], column: ColumnElement[Any], boolean: bool) -> ColumnElement[bool]:
+def _token_column(
+    values: Sequence[TokenValue | MemberValue], column: ColumnElement[Any], boolean: bool
+) -> ColumnElement[bool]:
     """The column holds values without a system, as `idx_token` would."""
-    own = [value for value in values if value.implied or not value.system]
+    members = [value for value in values if isinstance(value, MemberValue)]
+    if members:
+        text = case((column, "true"), (~column, "false")) if boolean else column
+        return or_(*(token.compile_members(value, None, text) for value in members))
+    own = [value for value in values if isinstance(value, TokenValue) and (value.implied or not value.system)]
     if any(value.code is None for value in own):
         return column.is_not(None)
     codes = [value.code for value in own]
@@ -104,6 +110,8 @@ def _token_column(values: Sequence[TokenValue], column: ColumnElement[Any], bool
 def rank(parameter: SearchParameter, modifier: str, values: Sequence[Any]) -> int:
     """How few resources a condition is likely to match."""
     if parameter.kind == "token":
+        if modifier in ("in", "above", "below"):
+            return MANY
         if parameter.code == "identifier":
             return FEW
         return SOME if parameter.code == "code" else MANY

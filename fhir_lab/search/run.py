@@ -24,6 +24,7 @@ from fhir_lab.search.plan import Plan
 from fhir_lab.search.scope import Where, queries
 from fhir_lab.search.sets import Set
 from fhir_lab.search.sort import after, order
+from fhir_lab.search.terms import Terms
 from fhir_lab.search.tree import Query
 from fhir_lab.storage.repository import COLUMNS, Version, version_of
 from fhir_lab.storage.tables import resource
@@ -85,10 +86,12 @@ def matching(unit: Unit, resource_type: str, query: str, limit: int = 2) -> list
 
     Raises `BadRequest` for a query without criteria, which would match everything, and `Forbidden`.
     """
-    parsed = parse(unit.services, resource_type, parse_qsl(query, keep_blank_values=True))
+    reaches = Reaches(unit)
+    terms = Terms(unit.services, unit, reaches)
+    parsed = parse(unit.services, resource_type, parse_qsl(query, keep_blank_values=True), terms=terms)
     if not parsed.criteria:
         raise BadRequest.of(f"'{query}' has no search parameter with a value, so it would match every {resource_type}.")
-    plan = Plan(resource_type, sets_of(unit, parsed, Reaches(unit)))
+    plan = Plan(resource_type, sets_of(unit, parsed, reaches))
     row = plan.row(resource)
     found = unit.connection.execute(plan.select(row.c.id, row.c.version).order_by("pk").limit(limit))
     return [(pk, resource_id, version) for pk, resource_id, version in found]

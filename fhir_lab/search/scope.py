@@ -4,8 +4,9 @@ https://hl7.org/fhir/R4/http.html#search https://hl7.org/fhir/R4/search.html#all
 https://hl7.org/fhir/R4/compartmentdefinition.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy import func, select
 
@@ -15,6 +16,7 @@ from fhir_lab.search.columns import ANSWERED, DayColumn
 from fhir_lab.search.compartments import belongs, check_member, members
 from fhir_lab.search.parse import Parameters, parse
 from fhir_lab.search.registry import Registry
+from fhir_lab.search.terms import Terms
 from fhir_lab.search.tree import Or, Query
 from fhir_lab.storage.tables import resource
 from fhir_lab.storage.unit import Unit
@@ -49,11 +51,13 @@ def queries(
     registry = unit.services.registry
     if where.compartment:
         check_member(registry, where.compartment, where.type or where.compartment)
+    read = partial(parse, unit.services, lenient=lenient, terms=Terms(unit.services, unit, reaches))
     if where.type:
         _check_only(where.type, parameters)
-        found = [parse(unit.services, where.type, parameters, lenient=lenient)]
+        found = [read(where.type, parameters)]
     else:
-        found = _of_types(unit, where, parameters, reaches, lenient)
+        types, kept, issues = _of_types(unit, where, parameters, reaches, lenient)
+        found = _alike(read, types, kept, issues)
         _check_sort(found)
     return [_placed(registry, where, query) for query in found]
 
@@ -71,18 +75,28 @@ def _check_only(resource_type: str, parameters: Parameters) -> None:
             raise BadRequest.of(f"'{text}' is not {resource_type}, the type that is searched.", "http._type")
 
 
-def _of_types(unit: Unit, where: Where, parameters: Parameters, reaches: Reaches, lenient: bool) -> list[Query]:
+def _of_types(
+    unit: Unit, where: Where, parameters: Parameters, reaches: Reaches, lenient: bool
+) -> tuple[Sequence[str], list[tuple[str, str]], list[Issue]]:
+    """The types to search, the parameters that all of them have, and an issue for each other parameter."""
     registry = unit.services.registry
     possible = members(registry, where.compartment) if where.compartment else registry.types
     asked = _asked(registry, where, possible, parameters)
     kept, issues = _shared(registry, asked or possible, parameters, lenient)
     types = asked or _there(unit, [name for name in possible if reaches.anywhere(name, "s")])
-    found = [parse(unit.services, name, kept, lenient=lenient) for name in types]
+    return types, kept, issues
+
+
+def _alike(
+    read: Callable[[str, Parameters], Query], types: Sequence[str], kept: list[tuple[str, str]], issues: list[Issue]
+) -> list[Query]:
+    """A query for each type, with those of the parameters that have an effect on all of them."""
+    found = [read(name, kept) for name in types]
     common = set.intersection(*(set(query.used) for query in found))
     if any(set(query.used) != common for query in found):
         issues += [issue for query in found for issue in query.issues]
         kept = [pair for pair in kept if pair in common or pair[0] == "_page"]
-        found = [parse(unit.services, name, kept, lenient=lenient) for name in types]
+        found = [read(name, kept) for name in types]
     told = tuple(dict.fromkeys((*issues, *(issue for query in found for issue in query.issues))))
     return [replace(query, issues=told) for query in found]
 

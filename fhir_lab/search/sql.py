@@ -3,14 +3,19 @@
 PostgreSQL's usual operators follow the database's collation; its pattern operators and the collation "C" do not.
 """
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Text, and_
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Text, TypeDecorator, and_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 LAST_CHARACTER = "\U0010ffff"
+SHORT = 50
 
 
 class _NotBefore(FunctionElement[bool]):
@@ -36,6 +41,41 @@ class ByCodePoint(FunctionElement[str]):
 def starts_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     """True for text that begins with `prefix`; an index on the column is used."""
     return and_(_NotBefore(column, prefix), _Before(column, prefix + LAST_CHARACTER))
+
+
+class _Values(TypeDecorator[Sequence[Any]]):
+    """A list of texts or integers as one bound value: an array in PostgreSQL, JSON in SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, of_texts: bool) -> None:
+        super().__init__()
+        self.of_texts = of_texts
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(ARRAY(Text if self.of_texts else BigInteger))
+        return dialect.type_descriptor(Text())
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
+        return list(value or ()) if dialect.name == "postgresql" else json.dumps(value)
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    name = "among"
+    inherit_cache = True
+
+
+def among(column: ColumnElement[Any], values: Sequence[str] | Sequence[int]) -> ColumnElement[bool]:
+    """True for a row whose column has one of the values; a long list is one bound value, so any length will do.
+
+    An index on the column is used either way.
+    """
+    if len(values) <= SHORT:
+        return column.in_(values) if len(values) != 1 else column == values[0]
+    return _Among(column, bindparam(None, list(values), _Values(isinstance(values[0], str))))
 
 
 def _sides(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> list[str]:
@@ -70,3 +110,15 @@ def _plain(element: ByCodePoint, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(ByCodePoint, "postgresql")
 def _collated(element: ByCodePoint, compiler: SQLCompiler, **options: Any) -> str:
     return f'({_sides(element, compiler, **options)[0]} COLLATE "C")'
+
+
+@compiles(_Among)
+def _among(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = _sides(element, compiler, **options)
+    return f"{column} IN (SELECT value FROM json_each({values}))"
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = _sides(element, compiler, **options)
+    return f"{column} = ANY ({values})"

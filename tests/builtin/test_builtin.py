@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from conformance import required_codes
 from fhir_lab.builtin import Builtins
 from fhir_lab.services import Services
 from fhir_lab.storage.tables import resource
@@ -72,9 +73,25 @@ def test_a_definition_says_what_the_server_does(api: Api) -> None:
     ]
 
 
-def test_every_definition_is_a_valid_resource(sqlite_services: Services) -> None:
-    for version, document in sqlite_services.builtin.of("SearchParameter").values():
-        assert (version.id, sqlite_services.validator.check(document, "SearchParameter")) == (document["id"], [])
+@pytest.mark.parametrize("resource_type", ["SearchParameter", "CodeSystem", "ValueSet"])
+def test_every_built_in_resource_is_valid(sqlite_services: Services, resource_type: str) -> None:
+    found = sqlite_services.builtin.of(resource_type)
+    assert found
+    for version, document in found.values():
+        assert (version.id, sqlite_services.validator.check(document, resource_type)) == (document["id"], [])
+
+
+@pytest.mark.parametrize("resource_type", ["CodeSystem", "ValueSet"])
+def test_no_two_built_in_resources_share_a_canonical_url(sqlite_services: Services, resource_type: str) -> None:
+    documents = [document for _, document in sqlite_services.builtin.of(resource_type).values()]
+    assert len({document["url"] for document in documents}) == len(documents)
+
+
+def test_every_required_value_set_and_its_systems_are_built_in(sqlite_services: Services) -> None:
+    builtin = sqlite_services.builtin
+    urls = {name: {document["url"] for _, document in builtin.of(name).values()} for name in ("CodeSystem", "ValueSet")}
+    assert urls["ValueSet"] >= required_codes().keys()
+    assert urls["CodeSystem"] >= {system for pairs in required_codes().values() for system, _ in pairs}
 
 
 @pytest.mark.parametrize(

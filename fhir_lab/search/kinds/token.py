@@ -7,15 +7,17 @@ as it is, and `http://hl7.org/fhir/observation-status|final` once the search has
 `:missing` knows of it.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, tuple_
+from sqlalchemy import ColumnElement, and_, false, or_, tuple_
 
 from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.expressions import Node
+from fhir_lab.search.sql import among
 from fhir_lab.search.values import Place, key, normalise
+from fhir_lab.terminology.codes import Codes, Members
 
 TokenRow = tuple[str, str]
 
@@ -74,7 +76,29 @@ def texts(node: Node, _place: Place) -> list[tuple[str, str]]:
     return list({normalise(text): (normalise(text), text) for text in found if text}.values())
 
 
-MODIFIERS = ("not", "text")
+def typed(node: Node, _place: Place) -> list[TokenRow]:
+    """What `:of-type` searches, under a parameter id of its own (`of_type`): an identifier's types with its value.
+
+    A row is ("system|code" of a type, value): URIs hold no bar, so two types are never one text.
+    """
+    value = node.value
+    if node.type != "Identifier" or "value" not in value:
+        return []
+    types = value.get("type", {}).get("coding", ())
+    return [(_type(each.get("system", ""), each["code"]), key(value["value"])) for each in types if "code" in each]
+
+
+def _type(system: str, code: str) -> str:
+    return key(f"{system}|{code}")
+
+
+def of_type(parameter_id: int) -> int:
+    """The id under which the rows of `typed` stand beside those of a parameter."""
+    return -parameter_id
+
+
+MODIFIERS = ("not", "text", "in", "not-in", "above", "below", "of-type")
+NEGATIONS = frozenset({"not", "not-in"})
 FEW_PAIRS = 3
 
 
@@ -100,6 +124,43 @@ def read(text: str, implied: Container[str] = ()) -> TokenValue:
     return TokenValue(parts[0], parts[1] or None, parts[0] in implied)
 
 
+def read_of_type(text: str) -> TokenValue:
+    """A search value of `:of-type`: `system|code|value`, for rows of `typed`. Raises `ValueError`."""
+    parts = [unescape(part) for part in split(text, "|")]
+    if len(parts) != 3 or not all(parts):
+        raise ValueError(f"'{text}' is not system|code|value: system and code of Identifier.type, and the value")
+    return TokenValue(_type(parts[0], parts[1]), key(parts[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class MemberValue:
+    """The members of a value set; `implied` are the systems whose codes are stored without one."""
+
+    members: Members
+    implied: frozenset[str]
+
+    @classmethod
+    def of(cls, members: Members, implied: Collection[str]) -> "MemberValue":
+        """The members as the index keeps their codes."""
+        kept = {key(name): Codes(frozenset(map(key, codes.listed)), codes.others) for name, codes in members.systems}
+        return cls(Members.of(kept), frozenset(implied))
+
+
+def compile_members(
+    value: MemberValue, system: ColumnElement[str] | None, code: ColumnElement[str]
+) -> ColumnElement[bool]:
+    """The condition that a row is a member; `system` None: a column of codes whose system is implied."""
+    tests = []
+    for name, codes in value.members.systems:
+        without = not name or name in value.implied
+        if system is None and not without:
+            continue
+        listed = among(code, sorted(codes.listed))
+        has = [] if system is None else [system.in_((name, "")) if without and name else system == name]
+        tests.append(and_(*has, and_(~listed, code != "") if codes.others else listed))
+    return or_(*tests) if tests else false()
+
+
 def compile(value: TokenValue, system: ColumnElement[str], code: ColumnElement[str]) -> ColumnElement[bool]:
     """The condition on a row of `idx_token` or of a coding table."""
     tests = [] if value.code is None else [code == value.code]
@@ -109,12 +170,14 @@ def compile(value: TokenValue, system: ColumnElement[str], code: ColumnElement[s
 
 
 def compile_any(
-    values: Sequence[TokenValue], system: ColumnElement[str], code: ColumnElement[str]
+    given: Sequence[TokenValue | MemberValue], system: ColumnElement[str], code: ColumnElement[str]
 ) -> ColumnElement[bool]:
     """The condition that a row has one of the values: lists where they are plain, since a thousand ORs are too deep."""
+    members = [compile_members(value, system, code) for value in given if isinstance(value, MemberValue)]
+    values = [value for value in given if isinstance(value, TokenValue)]
     plain = [value.code for value in values if value.system is None and value.code is not None]
     pairs = [(value.system, value.code) for value in values if value.system is not None and value.code is not None]
-    tests = [compile(value, system, code) for value in values if value.code is None or value.implied]
+    tests = [*members, *(compile(value, system, code) for value in values if value.code is None or value.implied)]
     if len(pairs) > FEW_PAIRS:
         tests.append(tuple_(system, code).in_(pairs))
     else:
@@ -124,9 +187,14 @@ def compile_any(
     return or_(*tests)
 
 
-def match(value: TokenValue, row: TokenRow) -> bool:
+def match(value: TokenValue | MemberValue, row: TokenRow) -> bool:
     """True when a row satisfies the same condition."""
     system, code = row
+    if isinstance(value, MemberValue):
+        return bool(code) and any(
+            code in codes and (name == system or (not system and name in value.implied))
+            for name, codes in value.members.systems
+        )
     if value.code is not None and code != value.code:
         return False
     return value.system is None or system == value.system or (value.implied and not system)
