@@ -125,7 +125,7 @@ def _root(value: Any) -> str:
 
 def check_depth(value: Any, max_depth: int) -> None:
     """Raises `BadRequest` for objects and arrays that are nested beyond `max_depth`."""
-    if _deeper_than(value, max_depth):
+    if deeper_than(value, max_depth):
         raise _too_deep(max_depth)
 
 
@@ -137,8 +137,9 @@ def _too_deep(max_depth: int) -> BadRequest:
     return BadRequest.of(f"The body is nested deeper than {max_depth} levels.", code="structure")
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
-    level = [value]
+def deeper_than(value: Any, limit: int) -> bool:
+    """True when JSON of this value would nest objects and arrays in more than `limit` levels."""
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(limit + 1):
         level = [
             child

@@ -22,11 +22,11 @@ from fhir_lab.search.associated import present, provenances
 from fhir_lab.search.compartment import judge
 from fhir_lab.security import rights
 from fhir_lab.services import Services
-from fhir_lab.storage import job_lists, jobs, marks
+from fhir_lab.storage import job_lists, jobs, settled
 from fhir_lab.storage.jobs import Job
-from fhir_lab.storage.marks import Mark
 from fhir_lab.storage.numbers import new_id
 from fhir_lab.storage.repository import Version
+from fhir_lab.storage.settled import Snapshot
 from fhir_lab.storage.unit import Unit
 
 SECOND = 1_000_000
@@ -97,8 +97,8 @@ class Export:
         self._at, self._lines = (number, after), lines
         return number < len(self._passes)
 
-    def _take_mark(self, connection: Connection) -> Mark:
-        mark = marks.take(connection, self._services.clock)
+    def _take_mark(self, connection: Connection) -> Snapshot:
+        mark = settled.take(connection, self._services.clock)
         jobs.set_mark(connection, self._held, mark)
         return mark
 

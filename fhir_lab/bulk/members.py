@@ -8,13 +8,13 @@ from typing import Any
 from fhir_lab.documents import Resource, parse
 from fhir_lab.search import snapshot
 from fhir_lab.search.values import date_range
-from fhir_lab.storage.marks import Mark
+from fhir_lab.storage.settled import Snapshot
 from fhir_lab.storage.unit import Unit
 
 MOST_GROUPS = 1000
 
 
-def members(unit: Unit, mark: Mark, groups: list[str], patients: list[str]) -> tuple[dict[int, str], list[str]]:
+def members(unit: Unit, mark: Snapshot, groups: list[str], patients: list[str]) -> tuple[dict[int, str], list[str]]:
     """(pk -> id of the patients, ids of the groups): those named, and the members of the groups named.
 
     A member counts unless it is inactive or the mark lies outside its period; one that does not exist is left out.
@@ -32,7 +32,7 @@ def members(unit: Unit, mark: Mark, groups: list[str], patients: list[str]) -> t
     return {version.pk: version.id for version in living}, opened
 
 
-def _active(unit: Unit, mark: Mark, group: Resource) -> list[tuple[str, str]]:
+def _active(unit: Unit, mark: Snapshot, group: Resource) -> list[tuple[str, str]]:
     found = []
     for member in group.get("member", []):
         target = unit.services.locator.local(member.get("entity", {}).get("reference", ""))

@@ -117,16 +117,16 @@ def _check_format(incoming: Incoming, kept: Pairs) -> None:
 
 def _body(incoming: Incoming, interaction: Interaction, max_depth: int) -> Any:
     """The body as JSON values; None where nothing is read, and for an operation that was sent none."""
-    if interaction.content == "resource" or (interaction.content == "parameters" and incoming.body.strip()):
-        return _resource(incoming, max_depth)
-    return None
-
-
-def _resource(incoming: Incoming, max_depth: int) -> Any:
-    media.check_json(incoming.headers.get("content-type", ""))
+    if interaction.content in ("", "form") or (interaction.content == "parameters" and not incoming.body.strip()):
+        return None
+    content_type = incoming.headers.get("content-type", "")
+    if interaction.content == "patch":
+        media.patch_type(content_type)
+    else:
+        media.check_json(content_type)
     _refuse_encoded(incoming)
     if not incoming.body.strip():
-        raise BadRequest.of("The body is empty; a resource is expected.", "http.body", code="required")
+        raise BadRequest.of(f"The body is empty; a {interaction.content} is expected.", "http.body", code="required")
     return parse(incoming.body, max_depth)
 
 

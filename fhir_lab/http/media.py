@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html#mime-type https://www.rfc-editor.org/rfc/rfc91
 from functools import lru_cache
 
 from fhir_lab.outcomes import NotAcceptable, UnsupportedMediaType
+from fhir_lab.patching import FORMATS, PLAIN_JSON
 
 FHIR_JSON = "application/fhir+json; charset=utf-8"
 FHIR_VERSIONS = ("4.0", "4.0.1")
@@ -13,6 +14,7 @@ JSON_TYPES = ("application/fhir+json", "application/json", "text/json")
 JSON_NAMES = (*JSON_TYPES, "json", "application/json+fhir", "*/*")
 FORM = "application/x-www-form-urlencoded"
 POSSIBLE = "application/fhir+json (or application/json)"
+PATCHABLE = f"{', '.join(FORMATS)} or application/json"
 
 
 @lru_cache(maxsize=512)
@@ -53,8 +55,17 @@ def check_json(header: str) -> None:
     name, parameters, _ = _parsed(header)
     if name and name not in JSON_TYPES:
         raise _unsupported(header, POSSIBLE)
-    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8") or not _version_fits(parameters):
-        raise _unsupported(header, "application/fhir+json; charset=utf-8; fhirVersion=4.0")
+    _check_parameters(header, parameters)
+
+
+@lru_cache(maxsize=512)
+def patch_type(header: str) -> str:
+    """The media type of a patch; empty for a missing Content-Type. Raises `UnsupportedMediaType` for any other."""
+    name, parameters, _ = _parsed(header)
+    if name not in (*FORMATS, *PLAIN_JSON):
+        raise _unsupported(header, PATCHABLE, {"Accept-Patch": ", ".join(FORMATS)})
+    _check_parameters(header, parameters)
+    return name
 
 
 @lru_cache(maxsize=512)
@@ -65,9 +76,14 @@ def check_form(header: str) -> None:
         raise _unsupported(header, FORM)
 
 
-def _unsupported(header: str, possible: str) -> UnsupportedMediaType:
+def _check_parameters(header: str, parameters: dict[str, str]) -> None:
+    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8") or not _version_fits(parameters):
+        raise _unsupported(header, "application/fhir+json; charset=utf-8; fhirVersion=4.0")
+
+
+def _unsupported(header: str, possible: str, headers: dict[str, str] | None = None) -> UnsupportedMediaType:
     return UnsupportedMediaType.of(
-        f"Content-Type '{header[:100]}' cannot be read here; send {possible}.", "http.Content-Type"
+        f"Content-Type '{header[:100]}' cannot be read here; send {possible}.", "http.Content-Type", headers=headers
     )
 
 

@@ -12,6 +12,7 @@ from fhir_lab.http import media
 from fhir_lab.http.preconditions import http_date
 from fhir_lab.interactions.bundles import answered
 from fhir_lab.interactions.bundles import bundle as text_of
+from fhir_lab.interactions.changes import unwrapped
 from fhir_lab.interactions.failure import refusal
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.interactions.router import check, perform
@@ -137,6 +138,9 @@ def _request(outer: Request, entry: Any, label: str) -> Request:
     path, _, query = asked["url"].removeprefix(f"{outer.base}/").partition("?")
     target = outer.router.find(asked["method"], unquote(path))
     _refuse_nested(target.interaction)
+    headers, body = _headers(outer, asked), entry.get("resource")
+    if target.interaction.content == "patch":
+        headers["content-type"], body = unwrapped(outer.services, body)
     pairs = parse_qsl(query, keep_blank_values=True)
     for name, value in pairs:
         if name == "_format" and value:
@@ -151,8 +155,8 @@ def _request(outer: Request, entry: Any, label: str) -> Request:
         vid=target.vid,
         compartment=target.compartment,
         parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION],
-        headers=_headers(outer, asked),
-        body=entry.get("resource"),
+        headers=headers,
+        body=body,
         returns=outer.returns,
         lenient=outer.lenient,
     )

@@ -13,6 +13,7 @@ from fhir_lab.documents import dumps
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.interactions.router import COMPARTMENT_SEARCH
 from fhir_lab.outcomes import BadRequest
+from fhir_lab.patching import FORMATS
 from fhir_lab.search.registry import Registry, SearchParameter
 
 Json = dict[str, Any]
@@ -60,8 +61,14 @@ def statement(request: Request) -> Json:
         "implementation": {"description": "FHIR R4 server of a diagnostics laboratory", "url": settings.fhir_base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        **_patch_formats(request),
         "rest": [_rest(request)],
     }
+
+
+def _patch_formats(request: Request) -> Json:
+    patches = any(row.name == "patch" for row in request.router.interactions)
+    return {"patchFormat": list(FORMATS)} if patches else {}
 
 
 def _rest(request: Request) -> Json:

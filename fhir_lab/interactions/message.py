@@ -48,8 +48,8 @@ class Interaction:
     `name` is a code of https://hl7.org/fhir/R4/valueset-system-restful-interaction.html or
     https://hl7.org/fhir/R4/valueset-type-restful-interaction.html, `path` a template below the base.
     `permission` is what the caller's scopes must grant on the type. `parameters` are the URL parameters it reads;
-    None means that it judges them itself. `content` is what it reads from a body: a resource, a form, parameters (a
-    resource or nothing), or nothing at all.
+    None means that it judges them itself. `content` is what it reads from a body: a resource, a patch, a form,
+    parameters (a resource or nothing), or nothing at all.
     `conditional` marks a row that also, or only, works by criteria. `public` needs no token. `returns` holds where the
     client prefers nothing. `types` are the resource types it is for, empty for all. An `operation` is told of by its
     definition instead of its name.

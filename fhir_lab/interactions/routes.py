@@ -11,6 +11,7 @@ from fhir_lab.interactions.delete import delete
 from fhir_lab.interactions.history import PARAMETERS as HISTORY
 from fhir_lab.interactions.history import history
 from fhir_lab.interactions.message import Interaction
+from fhir_lab.interactions.patch import patch
 from fhir_lab.interactions.read import read
 from fhir_lab.interactions.search import search
 from fhir_lab.interactions.subset import PARAMETERS as SUBSET
@@ -24,6 +25,8 @@ INTERACTIONS = (
     Interaction("vread", "GET", "/{type}/{id}/_history/{vid}", vread, "r", parameters=SUBSET),
     Interaction("update", "PUT", "/{type}/{id}", update, "u", content="resource"),
     Interaction("update", "PUT", "/{type}", update, "u", parameters=None, content="resource", conditional=True),
+    Interaction("patch", "PATCH", "/{type}/{id}", patch, "u", content="patch"),
+    Interaction("patch", "PATCH", "/{type}", patch, "u", parameters=None, content="patch", conditional=True),
     Interaction("delete", "DELETE", "/{type}/{id}", delete, "d"),
     Interaction("delete", "DELETE", "/{type}", delete, "d", parameters=None, conditional=True),
     Interaction("create", "POST", "/{type}", create, "c", parameters=None, content="resource", conditional=True),

@@ -1,10 +1,11 @@
-"""What create, update, delete and transactions share: a request as a storage entry, and the answer the client prefers.
+"""What writing interactions and transactions share: a request as a storage entry, and the answer the client prefers.
 
 https://hl7.org/fhir/R4/http.html#ops
 """
 
 from fhir_lab.documents import Resource
 from fhir_lab.http.links import version_url
+from fhir_lab.interactions.changes import change_of
 from fhir_lab.interactions.failure import informed
 from fhir_lab.interactions.message import Request, Response
 from fhir_lab.interactions.subset import is_subset
@@ -19,12 +20,17 @@ def write(request: Request) -> Response:
 
 
 def entry_of(request: Request, full_url: str | None = None, label: str = "") -> Entry:
-    """A create, update or delete as a storage entry. Raises `BadRequest` when the body is no resource of the type."""
+    """A create, update, patch or delete as a storage entry.
+
+    Raises `BadRequest` when the body is no resource of the type, or no patch.
+    """
+    content = request.interaction.content
     return Entry(
         request.interaction.method,
         request.type,
         id=request.id or None,
-        resource=_whole(request.resource()) if request.interaction.content else None,
+        resource=_whole(request.resource()) if content == "resource" else None,
+        change=change_of(request) if content == "patch" else None,
         full_url=full_url,
         if_match=request.headers.get("if-match"),
         if_none_match=request.headers.get("if-none-match"),
@@ -46,7 +52,7 @@ def _whole(resource: Resource) -> Resource:
 def answer(request: Request, written: Written) -> Response:
     """201 or 200 with ETag, Last-Modified and Location; the body is the resource, an OperationOutcome or nothing.
 
-    A resource that a condition matched is only shown to a caller who may read it.
+    Storage leaves out a resource that the caller may not read.
     """
     if written.status == 204:
         return _deleted(request, written)
@@ -58,7 +64,7 @@ def answer(request: Request, written: Written) -> Response:
     )
     if request.returns == "OperationOutcome":
         response.outcome = informed(f"{written.type}/{written.id} is stored, at version {written.version}.")
-    elif request.returns == "representation" and written.content is not None and _readable(request, written):
+    elif request.returns == "representation" and written.content is not None:
         response.resource = written.content.encode()
     return response
 
@@ -71,7 +77,3 @@ def _deleted(request: Request, written: Written) -> Response:
         f"{written.type}/{written.id} is deleted." if written.id else f"No {written.type} matches; nothing was deleted."
     )
     return Response(200, outcome=informed(text), version=version)
-
-
-def _readable(request: Request, written: Written) -> bool:
-    return written.status == 201 or not request.caller.access(written.type, "r").denied

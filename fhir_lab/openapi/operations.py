@@ -10,6 +10,7 @@ from fhir_lab.interactions.message import Interaction
 from fhir_lab.openapi import parameters
 from fhir_lab.openapi.examples import example, transaction
 from fhir_lab.openapi.texts import ERRORS, FHIR_JSON, HTTP, TEXTS, Text
+from fhir_lab.patching import FORMATS, JSON_PATCH, MERGE_PATCH
 from fhir_lab.search.registry import Registry
 
 Json = dict[str, Any]
@@ -72,11 +73,27 @@ def _body(row: Interaction, resource_type: str, registry: Registry) -> Json:
     if row.content == "form":
         fields = {name: {"type": "string"} for name in _names(row, resource_type, registry)}
         return {"content": {FORM: {"schema": {"type": "object", "properties": fields}}}}
+    if row.content == "patch":
+        return {"required": True, "content": _patches(resource_type)}
     sent = example(resource_type) if "{type}" in row.path else transaction()
     if "{id}" not in row.path:
         sent.pop("id", None)
     content = {"schema": {"$ref": f"#/components/schemas/{resource_type}"}, "example": sent}
     return {"required": True, "content": {FHIR_JSON: content}}
+
+
+def _patches(resource_type: str) -> Json:
+    """One change, written in each format."""
+    change = (("type", "valueCode", "add"), ("path", "valueString", resource_type), ("name", "valueString", "language"))
+    parts = [{"name": name, kind: value} for name, kind, value in (*change, ("value", "valueCode", "en"))]
+    examples: Json = {
+        JSON_PATCH: [{"op": "add", "path": "/language", "value": "en"}],
+        FHIR_JSON: {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]},
+        MERGE_PATCH: {"language": "en"},
+    }
+    operations: Json = {"type": "array", "items": {"type": "object"}}
+    schemas: Json = {JSON_PATCH: operations, FHIR_JSON: {"type": "object"}, MERGE_PATCH: {"type": "object"}}
+    return {name: {"schema": schemas[name], "example": examples[name]} for name in FORMATS}
 
 
 def _responses(row: Interaction, resource_type: str, text: Text) -> Json:

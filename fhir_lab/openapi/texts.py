@@ -41,9 +41,11 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     409: ("Conflict", "Other resources refer to this one, or two writes touch it at once."),
     410: ("Gone", "The resource was deleted."),
     412: ("PreconditionFailed", "Another version is current, or several resources match the condition."),
+    415: ("UnsupportedMediaType", "The body is in a format that is not read here; the answer names those that are."),
     422: ("Unprocessable", "A rule of this server is broken, such as a reference to a resource that does not exist."),
 }
 _WRITTEN = {200: "Resource", 201: "Resource", 400: "", 409: "", 412: "", 422: ""}
+_PATCHED = {200: "Resource", 400: "", 404: "", 409: "", 410: "", 412: "", 415: "", 422: ""}
 _FOUND = {200: "Page", 400: ""}
 
 # By (name, path) of the table of interactions.
@@ -141,7 +143,21 @@ TEXTS: Mapping[tuple[str, str], Text] = {
         ("If-Match", "Prefer"),
     ),
     ("patch", "/{type}/{id}"): Text(
-        "Patch", "Changes parts of the resource.", "Write", "patch", _WRITTEN, ("If-Match", "Prefer")
+        "Patch",
+        "Changes parts of the resource, by JSON Patch, FHIRPath Patch or JSON Merge Patch. The id stays the same.",
+        "Write",
+        "patch",
+        _PATCHED,
+        ("If-Match", "Prefer"),
+    ),
+    ("patch", "/{type}"): Text(
+        "Patch by criteria",
+        "Changes parts of the one resource that matches the criteria in the URL; 404 if none matches. "
+        "Every search parameter may be a criterion.",
+        "Write",
+        "patch",
+        _PATCHED,
+        ("If-Match", "Prefer"),
     ),
     ("delete", "/{type}/{id}"): Text(
         "Delete",

@@ -15,8 +15,8 @@ from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from fhir_lab.documents import Resource, parse
 from fhir_lab.search.aliases import restart
 from fhir_lab.search.sets import Set, holds
-from fhir_lab.storage.marks import Mark
 from fhir_lab.storage.repository import COLUMNS, Version, version_of
+from fhir_lab.storage.settled import Snapshot
 from fhir_lab.storage.tables import change, resource, resource_history
 from fhir_lab.storage.unit import Unit
 
@@ -49,7 +49,7 @@ class Stretch:
     upto: int | None
 
 
-def stretch(unit: Unit, mark: Mark, wanted: Selection, after: int, limit: int) -> Stretch:
+def stretch(unit: Unit, mark: Snapshot, wanted: Selection, after: int, limit: int) -> Stretch:
     """Versions that matched at the mark, of the resources next after the pk `after`: about `limit`, or fewer."""
     restart()
     last = min(mark.pk, after + WINDOW)
@@ -62,7 +62,7 @@ def stretch(unit: Unit, mark: Mark, wanted: Selection, after: int, limit: int) -
     return Stretch(sorted(found, key=lambda version: version.pk), last if last < mark.pk else None)
 
 
-def deleted(unit: Unit, mark: Mark, wanted: Selection, after: int, limit: int) -> tuple[list[Key], int | None]:
+def deleted(unit: Unit, mark: Snapshot, wanted: Selection, after: int, limit: int) -> tuple[list[Key], int | None]:
     """(type, id) of at most `limit` resources that are in the selection but were deleted at the mark, after `since`.
 
     They are judged by what they said last. The second value is where to go on, None when none is left.
@@ -78,7 +78,7 @@ def deleted(unit: Unit, mark: Mark, wanted: Selection, after: int, limit: int) -
     return keys, rows[-1].pk if len(rows) == limit else None
 
 
-def versions_of(unit: Unit, mark: Mark, keys: Sequence[Key]) -> list[Version]:
+def versions_of(unit: Unit, mark: Snapshot, keys: Sequence[Key]) -> list[Version]:
     """The versions that these resources had at the mark, those that existed then."""
     found: list[Version] = []
     for start in range(0, len(keys), CHUNK):
@@ -93,7 +93,7 @@ def versions_of(unit: Unit, mark: Mark, keys: Sequence[Key]) -> list[Version]:
     return sorted(kept, key=lambda version: version.pk)
 
 
-def _unchanged(mark: Mark, wanted: Selection, between: tuple[int, int], limit: int) -> Select[Any]:
+def _unchanged(mark: Snapshot, wanted: Selection, between: tuple[int, int], limit: int) -> Select[Any]:
     # The order of the primary key leads, and the sets only filter: each row is looked at once in the whole export.
     every = select(*COLUMNS).where(
         resource.c.pk > between[0],
@@ -117,7 +117,7 @@ def _time(wanted: Selection, at: ColumnElement[int]) -> list[ColumnElement[bool]
     return conditions
 
 
-def _at(mark: Mark) -> Select[Any]:
+def _at(mark: Snapshot) -> Select[Any]:
     """The versions that were current at the mark and are not any more."""
     return (
         select(
@@ -135,7 +135,7 @@ def _at(mark: Mark) -> Select[Any]:
     )
 
 
-def _changed(unit: Unit, mark: Mark, wanted: Selection, between: tuple[int, int]) -> list[Version]:
+def _changed(unit: Unit, mark: Snapshot, wanted: Selection, between: tuple[int, int]) -> list[Version]:
     since = select(change.c.resource_pk).where(
         change.c.seq > mark.seq,
         change.c.type.in_(wanted.types),
@@ -154,7 +154,7 @@ def _changed(unit: Unit, mark: Mark, wanted: Selection, between: tuple[int, int]
     return [version for version in found if judge(parse(version.content or ""))]
 
 
-def _gone(mark: Mark, wanted: Selection, after: int) -> Select[Any]:
+def _gone(mark: Snapshot, wanted: Selection, after: int) -> Select[Any]:
     """Deleted at the mark, by the current version or by one that was followed by others since."""
     current = select(resource.c.pk, resource.c.type, resource.c.id, resource.c.version).where(
         resource.c.type.in_(wanted.types),

@@ -1,6 +1,7 @@
 """History of a resource, of a type and of the whole system, newest first, from the change feed.
 
-https://hl7.org/fhir/R4/http.html#history
+All pages show what could be seen when the first was made: a cursor carries that moment's mark, and a change that was
+committed later is left out even where its time is that of an earlier page. https://hl7.org/fhir/R4/http.html#history
 """
 
 import re
@@ -11,11 +12,14 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fhir_lab.outcomes import BadRequest, Forbidden, NotFound
 from fhir_lab.security.access import Permission
+from fhir_lab.storage import marks
+from fhir_lab.storage.marks import Mark
 from fhir_lab.storage.repository import Version, check_access, within
 from fhir_lab.storage.tables import change, resource, resource_history
 from fhir_lab.storage.unit import Unit
 
-_CURSOR = re.compile(r"(-?)([0-9]{1,18})\.([0-9]{1,18})")  # `-` leads back
+# `-` leads back; time and number of a version, then the mark: its highest change, the transactions that were running.
+_CURSOR = re.compile(r"(-?)([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,18})((?:\.[0-9]{1,18}){0,1000})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,15 @@ def history(
         conditions.append(_current_during(*at))
     permission: Permission = "s" if resource_id is None else "r"
     limited = resource_type is not None and not unit.caller.access(resource_type, permission).unrestricted
-    total = None if limited else _count(unit, conditions)
     if count == 0:
-        return HistoryPage([], total)
-    back = cursor is not None and cursor.startswith("-")
-    if cursor is not None:
-        conditions.append(_beyond(cursor))
-    rows = unit.connection.execute(_page(conditions, count + 1, back)).all()
-    more = len(rows) > count
+        return HistoryPage([], None if limited else _count(unit, conditions))
+    place = _place(cursor) if cursor is not None else None
+    if place is not None:
+        conditions.append(marks.by_then(place.mark))
+    rows = unit.connection.execute(_page(unit, conditions, count + 1, place)).all()
+    mark = place.mark if place else marks.mark_of(rows[0][-3:], unit.connection) if rows else Mark(0, 0)
+    total = None if limited else _count(unit, [*conditions, marks.by_then(mark)])
+    more, back = len(rows) > count, place is not None and place.back
     versions = [
         Version(row.resource_pk, row.type, row.id, row.version, row.at, row.seq, row.interaction, row.gone, row.content)
         for row in rows[:count]
@@ -71,13 +76,38 @@ def history(
     return HistoryPage(
         [each for each in versions if not limited or within(unit, each, permission)],
         total,
-        next=_cursor(versions[-1]) if versions and (more or back) else None,
-        previous=f"-{_cursor(versions[0])}" if versions and cursor is not None and (more or not back) else None,
+        next=_cursor(versions[-1], mark) if versions and (more or back) else None,
+        previous=f"-{_cursor(versions[0], mark)}" if versions and place is not None and (more or not back) else None,
     )
 
 
-def _cursor(version: Version) -> str:
-    return f"{version.last_updated}.{version.seq}"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page begins: at a version, beyond it in either direction; and what the first page could see."""
+
+    back: bool
+    at: int
+    seq: int
+    mark: Mark
+
+    def beyond(self) -> ColumnElement[bool]:
+        if self.back:
+            return or_(change.c.at > self.at, and_(change.c.at == self.at, change.c.seq > self.seq))
+        return or_(change.c.at < self.at, and_(change.c.at == self.at, change.c.seq < self.seq))
+
+
+def _cursor(version: Version, mark: Mark) -> str:
+    return ".".join(map(str, (version.last_updated, version.seq, mark.seq, *mark.running)))
+
+
+def _place(cursor: str) -> _Place:
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise BadRequest.of(
+            f"The history page '{cursor[:64]}' does not exist; follow the links of the Bundle.", "http._page"
+        )
+    running = tuple(int(number) for number in found[5].split(".") if number)
+    return _Place(bool(found[1]), int(found[2]), int(found[3]), Mark(int(found[4]), 0, running))
 
 
 def _count(unit: Unit, conditions: list[ColumnElement[bool]]) -> int:
@@ -123,19 +153,10 @@ def _current_during(low: int, high: int) -> ColumnElement[bool]:
     return and_(change.c.at < high, ~superseded.exists())
 
 
-def _beyond(cursor: str) -> ColumnElement[bool]:
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
-        raise BadRequest.of(
-            f"The history page '{cursor[:64]}' does not exist; follow the links of the Bundle.", "http._page"
-        )
-    at, seq = int(found[2]), int(found[3])
-    if found[1]:
-        return or_(change.c.at > at, and_(change.c.at == at, change.c.seq > seq))
-    return or_(change.c.at < at, and_(change.c.at == at, change.c.seq < seq))
-
-
-def _page(conditions: list[ColumnElement[bool]], limit: int, back: bool) -> Any:
+def _page(unit: Unit, conditions: list[ColumnElement[bool]], limit: int, place: _Place | None) -> Any:
+    """The versions of a page, in the order in which they are read; those of a first page with their mark."""
+    back = place is not None and place.back
+    first = marks.columns(unit.connection) if place is None else []
     content = func.coalesce(resource.c.content, resource_history.c.content)
     current = and_(resource.c.pk == change.c.resource_pk, resource.c.version == change.c.version)
     earlier = and_(
@@ -152,9 +173,10 @@ def _page(conditions: list[ColumnElement[bool]], limit: int, back: bool) -> Any:
             change.c.interaction,
             content.is_(None).label("gone"),
             content.label("content"),
+            *first,
         )
         .select_from(change.outerjoin(resource, current).outerjoin(resource_history, earlier))
-        .where(*conditions)
+        .where(*conditions, *([place.beyond()] if place else []))
         .order_by(*(column.asc() if back else column.desc() for column in (change.c.at, change.c.seq)))
         .limit(limit)
     )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from uuid_utils import uuid7
 
 from fhir_lab.outcomes import NotFound
-from fhir_lab.storage.marks import Mark
+from fhir_lab.storage.settled import Snapshot
 from fhir_lab.storage.tables import job, job_file, job_part, job_patient, job_reference
 
 OPEN = ("accepted", "running")
@@ -35,7 +35,7 @@ class Job:
     caller: str
     request: str
     parameters: dict[str, Any]
-    mark: Mark | None
+    mark: Snapshot | None
     position: Any
     progress: str
     attempts: int
@@ -123,7 +123,7 @@ def hold(connection: Connection, held: Job, due: int, **values: Any) -> None:
         raise JobLostError(held.id)
 
 
-def set_mark(connection: Connection, held: Job, mark: Mark) -> None:
+def set_mark(connection: Connection, held: Job, mark: Snapshot) -> None:
     """Note the snapshot that the job is about. Raises `JobLostError`."""
     values = {"mark_seq": mark.seq, "mark_at": mark.at, "mark_pk": mark.pk}
     if connection.execute(update(job).where(_mine(held)).values(values)).rowcount != 1:
@@ -190,7 +190,7 @@ def _job(row: Any) -> Job:
         caller=row.caller,
         request=row.request,
         parameters=orjson.loads(row.parameters),
-        mark=None if row.mark_seq is None else Mark(row.mark_seq, row.mark_at, row.mark_pk),
+        mark=None if row.mark_seq is None else Snapshot(row.mark_seq, row.mark_at, row.mark_pk),
         position=None if row.position is None else orjson.loads(row.position),
         progress=row.progress,
         attempts=row.attempts,

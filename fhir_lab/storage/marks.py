@@ -1,42 +1,82 @@
-"""A snapshot that outlasts transactions: every change up to a mark, and none after it.
+"""Marks: what could be seen at one moment, so that later pages know what was written since.
 
-PostgreSQL commits changes in another order than it numbers them: while number 7 is stored, 6 may still be under way. So
-`take` waits for the writes that have numbers already (`locks.settle`); from then on the mark divides the changes for
-good, and the version that was current at it is told by numbers alone: `seq <= mark < superseded_seq`. Nothing needs to
-stay open, so a job can be resumed by another process. SQLite has one writer, which the mark itself is.
+The numbers of changes do not tell it alone: PostgreSQL takes them from a sequence before the commit, so one with a
+lower number may be committed after the mark was taken. A mark therefore holds the highest change that could be seen
+and the transactions that had begun and could not be seen. A transaction takes its own number before it numbers its
+changes (`numbers.allocate`), so one that begins after the mark numbers them above all that could be seen. SQLite has
+one writer at a time, whose numbers are in the order of the commits.
+https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT
 """
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, null, or_, select
 
-from fhir_lab.clock import Clock
-from fhir_lab.storage import locks
 from fhir_lab.storage.tables import change, resource
 
-LONGEST_WAIT = 0.02
+_LAST_SEQ = select(change.c.seq).order_by(change.c.seq.desc()).limit(1).scalar_subquery()
+_LAST_PK = select(resource.c.pk).order_by(resource.c.pk.desc()).limit(1).scalar_subquery()
+# xmin:xmax:xip_list, and how many transactions have begun since xmax: those may be running and are in no list.
+_SNAPSHOT: ColumnElement[str] = literal_column(
+    "(SELECT CAST(snapshot AS text) || ':' || age(xid(pg_snapshot_xmax(snapshot))) FROM pg_current_snapshot() snapshot)"
+)
+# A dump that was restored brings numbers of another server's transactions. Such a row was itself written by an older
+# transaction than the one it names; a row of this server never was.
+_OWN: ColumnElement[bool] = literal_column("age(change.xmin) <= age(xid(CAST(CAST(change.tx AS text) AS xid8)))")
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The last change in the snapshot, its time (microseconds UTC), and the highest `resource.pk` there was."""
+    """One moment: the highest change and the highest pk that could be seen, and the transactions still running."""
 
     seq: int
-    at: int
     pk: int
+    running: tuple[int, ...] = ()
 
 
-def take(connection: Connection, clock: Clock) -> Mark:
-    """The mark of now. `connection` is a write transaction that does nothing else, and ends soon: writers wait for it.
+def columns(connection: Connection) -> list[ColumnElement[Any]]:
+    """What a statement must select, so that `mark_of` knows the moment at which the statement looks."""
+    running = _SNAPSHOT if connection.dialect.name == "postgresql" else null()
+    return [_LAST_SEQ.label("mark_seq"), _LAST_PK.label("mark_pk"), running.label("mark_running")]
 
-    Later changes have a later time, as far as the clocks of the machines agree, so `_since` may begin where this ends.
-    """
-    locks.settle(connection)
-    seq = connection.execute(select(func.coalesce(func.max(change.c.seq), 0))).scalar_one()
-    pk = connection.execute(select(func.coalesce(func.max(resource.c.pk), 0))).scalar_one()
-    at = clock.now()
-    until = time.monotonic() + LONGEST_WAIT
-    while clock.now() <= at and time.monotonic() < until:
-        time.sleep(0.0005)
-    return Mark(seq, at, pk)
+
+def now(connection: Connection) -> Mark:
+    """The mark of this moment."""
+    return mark_of(connection.execute(select(*columns(connection))).one(), connection)
+
+
+def mark_of(selected: Sequence[Any], connection: Connection) -> Mark:
+    """The mark of a statement that selected `columns`."""
+    seq, pk, snapshot = selected
+    return Mark(seq or 0, pk or 0, _running(snapshot, connection) if snapshot else ())
+
+
+def _running(snapshot: str, connection: Connection) -> tuple[int, ...]:
+    _, end, listed, begun = snapshot.split(":")
+    running = [int(number) for number in listed.split(",") if number]
+    # A transaction that writes counts from its own number; there what it must not see is only what it lists.
+    if not connection.get_execution_options().get("writes"):
+        running += range(int(end), int(end) + int(begun))
+    return tuple(running)
+
+
+def since(mark: Mark) -> ColumnElement[bool]:
+    """The condition that a row of `change` could not be seen at the mark."""
+    later: ColumnElement[bool] = change.c.seq > mark.seq
+    return or_(later, and_(change.c.tx.in_(mark.running), _OWN)) if mark.running else later
+
+
+def by_then(mark: Mark) -> ColumnElement[bool]:
+    """The condition that a row of `change` could be seen at the mark."""
+    seen: ColumnElement[bool] = change.c.seq <= mark.seq
+    if not mark.running:
+        return seen
+    running = and_(change.c.tx.is_not(None), change.c.tx.in_(mark.running), _OWN)
+    return and_(seen, ~running)
+
+
+def changed(mark: Mark, types: Sequence[str]) -> Select[Any]:
+    """The pks of the resources of these types that existed at the mark and were written since, not each only once."""
+    return select(change.c.resource_pk).where(change.c.type.in_(types), since(mark), change.c.resource_pk <= mark.pk)

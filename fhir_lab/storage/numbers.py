@@ -7,11 +7,12 @@ from uuid_utils import uuid7
 from fhir_lab.storage.locks import HOLD_WRITING
 from fhir_lab.storage.tables.documents import change_seq, resource_pk, sequence
 
-# Written out, because building and compiling the same with SQLAlchemy takes three times as long as running it.
+# Written out, because building and compiling the same with SQLAlchemy takes three times as long as running it. The
+# transaction has its number before the changes have theirs; `marks` relies on it, and OFFSET 0 sees to it.
 _ALLOCATE = text(
     f"SELECT ARRAY(SELECT nextval('{resource_pk.name}') FROM generate_series(1, :pks)), "
-    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes)) "
-    f"FROM (SELECT {HOLD_WRITING}) AS writing"
+    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes) WHERE tx IS NOT NULL), tx "
+    f"FROM (SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS tx, {HOLD_WRITING} OFFSET 0) AS own"
 )
 
 
@@ -20,16 +21,16 @@ def new_id() -> str:
     return str(uuid7())
 
 
-def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int], list[int]]:
-    """Take this many new primary keys and change numbers, each list ascending.
+def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int], list[int], int | None]:
+    """Take this many new primary keys and change numbers, each list ascending; and the transaction's own number.
 
-    Whoever has change numbers is waited for by `locks.settle`, so read the clock after this: a snapshot (`marks.take`)
-    then holds every change up to its time.
+    Whoever has change numbers is waited for by `locks.settle`, so read the clock after this: a snapshot
+    (`settled.take`) then holds every change up to its time.
     """
     if connection.dialect.name == "sqlite":
-        return _take(connection, "resource_pk", pks), _take(connection, "change", changes)
+        return _take(connection, "resource_pk", pks), _take(connection, "change", changes), None
     taken = connection.execute(_ALLOCATE, {"pks": pks, "changes": changes}).one()
-    return sorted(taken[0]), sorted(taken[1])
+    return sorted(taken[0]), sorted(taken[1]), taken[2]
 
 
 def pass_over(connection: Connection, pk: int) -> None:

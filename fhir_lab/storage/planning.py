@@ -4,17 +4,17 @@ https://hl7.org/fhir/R4/http.html#update https://hl7.org/fhir/R4/http.html#concu
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select, tuple_
 
-from fhir_lab.documents import Resource
-from fhir_lab.outcomes import BadRequest, MethodNotAllowed, PreconditionFailed
+from fhir_lab.documents import Resource, parse
+from fhir_lab.outcomes import BadRequest, FhirError, MethodNotAllowed, NotFound, PreconditionFailed, Unprocessable
 from fhir_lab.storage.conditions import Condition, only, resolve
 from fhir_lab.storage.numbers import new_id
 from fhir_lab.storage.references import CHUNK, Target
-from fhir_lab.storage.repository import COLUMNS, Version, check_access, version_of
+from fhir_lab.storage.repository import COLUMNS, Version, check_access, living, version_of
 from fhir_lab.storage.tables import resource as resource_table
 from fhir_lab.storage.unit import Unit
 
@@ -34,7 +34,8 @@ _CURRENT = {
 class Entry:
     """One write that somebody asks for.
 
-    `method` is POST, PUT or DELETE; `query` the criteria of a conditional PUT or DELETE; `if_none_exist` those of a
+    `method` is POST, PUT, PATCH or DELETE; `change` makes the next document of a PATCH from the current one and may
+    raise `Unprocessable`; `query` holds the criteria of a conditional PUT, PATCH or DELETE; `if_none_exist` those of a
     conditional POST; `label` names the entry in errors; `full_url` lets other entries refer to it; `pk` adopts a row
     that already has one.
     """
@@ -51,6 +52,7 @@ class Entry:
     label: str = ""
     pk: int | None = None
     interaction: str | None = None
+    change: Callable[[Resource], Resource] | None = None
 
 
 @dataclass(slots=True)
@@ -147,8 +149,14 @@ def _planned(entry: Entry, condition: Condition | None, found: str | None, made:
     if entry.method == "PUT":
         return Plan(entry, entry.type, _put_id(entry, condition, found, body_id), entry.resource)
     if entry.id is None and condition is None:
-        raise BadRequest.of("A DELETE needs an id or search criteria.", entry.label or "http.url", code="required")
+        raise BadRequest.of(
+            f"A {entry.method} needs an id or search criteria.", entry.label or "http.url", code="required"
+        )
     resource_id = entry.id or found
+    if entry.method == "PATCH":
+        if resource_id is None:
+            raise NotFound.of(f"No {entry.type} matches the criteria; there is nothing to patch.", _where(entry))
+        return Plan(entry, entry.type, resource_id, None)
     return Plan(entry, entry.type, resource_id or "", None, settled=resource_id is None, status=204)
 
 
@@ -188,7 +196,7 @@ def _refuse_overlap(plans: list[Plan]) -> None:
 
 def _load_current(unit: Unit, plans: list[Plan]) -> None:
     updated = [
-        item.key for item in plans if item.entry.method != "DELETE" and (item.settled or item.entry.method == "PUT")
+        item.key for item in plans if item.entry.method != "DELETE" and (item.settled or item.entry.method != "POST")
     ]
     deleted = [item.key for item in plans if item.entry.method == "DELETE" and not item.settled]
     found = locked(unit, updated, keeps_key=True) | locked(unit, deleted, keeps_key=False)
@@ -227,13 +235,38 @@ def _check(unit: Unit, item: Plan) -> None:
         item.settled = True
         if item.current is not None:
             item.version, item.last_updated = item.current.version, item.current.last_updated
+    if entry.method == "PATCH":
+        _current(item)
     # Access first: a refused precondition tells the version.
     if item.live and not item.settled and item.pk:
         check_access(unit, item.type, "d" if entry.method == "DELETE" else "u", item.pk)
     if entry.if_match is not None:
         _check_if_match(item, entry.if_match)
-    if entry.if_none_match is not None and entry.method == "PUT":
+    if entry.if_none_match is not None and entry.method in ("PUT", "PATCH"):
         _check_if_none_match(item, entry.if_none_match)
+    if entry.change is not None:
+        item.resource = _changed(unit, item, entry.change)
+
+
+def _current(item: Plan) -> Version:
+    """What a PATCH starts from. Raises `NotFound` and `Gone`."""
+    if item.current is None or item.current.version == 0:
+        raise NotFound.of(f"There is no {item.type} with the id '{item.id}'.", *filter(None, [item.entry.label]))
+    return living(item.current)
+
+
+def _changed(unit: Unit, item: Plan, change: Callable[[Resource], Resource]) -> Resource:
+    """The document after a patch, valid as every document that is stored."""
+    content = _current(item).content
+    assert content is not None
+    try:
+        resource = change(parse(content))
+        issues = unit.services.validator.check(resource, item.type)
+        if issues:
+            raise Unprocessable(issues)
+    except FhirError as error:
+        raise error.placed(item.entry.label) if item.entry.label else error from None
+    return resource
 
 
 def _check_if_match(item: Plan, header: str) -> None:

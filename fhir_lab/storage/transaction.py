@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
-from fhir_lab.documents import Resource
+from fhir_lab.documents import Resource, parse
 from fhir_lab.outcomes import BadRequest, FhirError, Forbidden, Issue
 from fhir_lab.security.access import Permission
 from fhir_lab.storage.linking import link
@@ -19,7 +19,8 @@ from fhir_lab.storage.writer import store
 
 __all__ = ["Entry", "Written", "apply", "entries_of"]
 
-PERMISSIONS: dict[str, Permission] = {"POST": "c", "PUT": "u", "DELETE": "d"}
+PERMISSIONS: dict[str, Permission] = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
+LOADED = ("POST", "PUT", "DELETE")  # what a Bundle in a file may ask for
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Written:
     """What became of an entry.
 
     `status`: 201 created, 200 updated, unchanged or matched, 204 deleted or nothing to delete. `content` is the JSON
-    text of the current version (None after a delete).
+    text of the current version (None after a delete, and where the caller may not read it).
     """
 
     type: str
@@ -52,7 +53,7 @@ def apply(unit: Unit, entries: Sequence[Entry]) -> list[Written]:
     _before(unit, plans)
     store(unit, plans, link(unit, plans))
     _after(unit, plans)
-    return [_written(plan) for plan in plans]
+    return [_written(unit, plan) for plan in plans]
 
 
 def entries_of(bundle: Resource) -> list[Entry]:
@@ -66,9 +67,9 @@ def _entry(entry: Any, index: int) -> Entry:
     if not isinstance(request, dict) or not isinstance(request.get("url"), str):
         raise BadRequest.of("Each entry needs a request with a method and a url.", f"{label}.request", code="required")
     method = request.get("method")
-    if method not in PERMISSIONS:
+    if method not in LOADED:
         raise BadRequest.of(
-            f"The method '{method}' is not one of {', '.join(PERMISSIONS)}.", f"{label}.request.method", code="value"
+            f"The method '{method}' is not one of {', '.join(LOADED)}.", f"{label}.request.method", code="value"
         )
     path, _, query = request["url"].partition("?")
     resource_type, _, resource_id = path.strip("/").partition("/")
@@ -139,5 +140,15 @@ def _labelled(issue: Issue, prefix: str) -> Issue:
     return replace(issue, expression=tuple(prefix + path[len(path.partition(".")[0]) :] for path in paths))
 
 
-def _written(plan: Plan) -> Written:
-    return Written(plan.type, plan.id, plan.version, plan.last_updated, plan.content, plan.status, plan.pk)
+def _written(unit: Unit, plan: Plan) -> Written:
+    content = plan.content if plan.status == 201 or _readable(unit, plan) else None
+    return Written(plan.type, plan.id, plan.version, plan.last_updated, content, plan.status, plan.pk)
+
+
+def _readable(unit: Unit, plan: Plan) -> bool:
+    """A condition or a patch may lead to what the caller has not written himself."""
+    if plan.content is None or unit.caller.access(plan.type, "r").unrestricted:
+        return True
+    from fhir_lab.search.access import permits
+
+    return permits(unit, parse(plan.content), "r")

@@ -105,7 +105,7 @@ class _Store:
         """Give every plan its pk, change number, version and text; reserve a pk for targets that are still to come."""
         missing = self._resolve_targets()
         fresh = [item for item in self._plans if item.current is None and item.entry.pk is None]
-        pks, self._seqs = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
+        pks, self._seqs, self._tx = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
         self._now = self._unit.services.clock.now()
         for item, pk in zip(fresh, pks, strict=False):
             item.pk = pk
@@ -239,6 +239,7 @@ class _Store:
                     item.last_updated,
                     request_id,
                     unit.message_id,
+                    self._tx,
                 )
             )
             patient_pk = self._indexed[item.pk].patient_pk if item.pk in self._indexed else None
@@ -288,4 +289,4 @@ def _interaction(item: Plan) -> str:
         return "delete"
     if item.entry.interaction is not None:
         return item.entry.interaction
-    return "create" if item.entry.method == "POST" else "update"
+    return {"POST": "create", "PATCH": "patch"}.get(item.entry.method, "update")

@@ -79,7 +79,7 @@ class Shape:
     def __init__(self, guard: Guard, path: str) -> None:
         self.guard = guard
         self.path = path
-        self.elements = _children(path)
+        self.elements = children(path)
         self.invariants = INVARIANTS.get(path, ())
         self.rules: tuple[Rule, ...] = ()
         self.all_rules: tuple[Rule, ...] = ()
@@ -196,7 +196,7 @@ def _types_by_id(contained: list[Any]) -> dict[str, str]:
     return found
 
 
-def _children(path: str) -> Json:
+def children(path: str) -> Json:
     """The elements right below a type or path, by name."""
     elements: Json = conformance.elements()[path.partition(".")[0]]["elements"]
     start = f"{path}."

@@ -67,7 +67,7 @@ CALLS: dict[str, tuple[str, str, Any, tuple[int, ...]]] = {
     "history-system": ("GET", "/_history", None, (200,)),
     "batch": ("POST", "/", {"resourceType": "Bundle", "type": "batch"}, (200,)),
     "transaction": ("POST", "/", {"resourceType": "Bundle", "type": "transaction"}, (200,)),
-    "patch": ("PATCH", "/Patient/a", patient("a"), (405,)),
+    "patch": ("PATCH", "/Patient/a", {"active": True}, (200,)),
     "search-system": ("GET", "/?_type=Patient", None, (200,)),
     "search-compartment": ("GET", "/Patient/a/Observation", None, (200,)),
 }

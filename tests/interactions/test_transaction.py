@@ -113,7 +113,7 @@ def test_a_conditional_reference_must_match_one_resource(api: Api) -> None:
     ("asked", "status", "where"),
     [
         (entry("GET", "Patient/none"), 404, "Bundle.entry[0]"),
-        (entry("PATCH", "Patient/a", patient("a")), 405, "Bundle.entry[0]"),
+        (entry("PATCH", "Patient/a", patient("a")), 400, "Bundle.entry[0]"),
         (entry("POST", "Pateint", patient()), 404, "Bundle.entry[0]"),
         (entry("PUT", "Patient/a", patient("b")), 400, "Bundle.entry[0].resource.id"),
         (entry("POST", "Patient"), 400, "Bundle.entry[0]"),

@@ -48,6 +48,14 @@ class Api:
     def put(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
         return self.call("PUT", path, body, **headers)
 
+    def patch(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """A PATCH; a list is sent as a JSON Patch, Parameters as FHIR JSON, anything else as plain JSON."""
+        if isinstance(body, list):
+            headers.setdefault("Content_Type", "application/json-patch+json")
+        elif isinstance(body, dict) and body.get("resourceType") == "Parameters":
+            headers.setdefault("Content_Type", "application/fhir+json")
+        return self.call("PATCH", path, body, **headers)
+
     def delete(self, path: str, **headers: str) -> httpx.Response:
         return self.call("DELETE", path, **headers)
 

@@ -68,7 +68,10 @@ change = Table(
     Column("at", Micros, nullable=False),
     Column("request_id", String(64), nullable=False),
     Column("message_id", String(36)),
+    Column("tx", BigInteger),  # the transaction, by PostgreSQL's number; empty on SQLite, see `marks`
     Index("ix_change_resource_pk_version", "resource_pk", "version"),
+    Index("ix_change_type_seq", "type", "seq"),
+    Index("ix_change_tx", "tx"),
     Index("ix_change_type_at", "type", "at", "seq"),
     Index("ix_change_at", "at", "seq"),
 )
