@@ -13,6 +13,7 @@ from fhir_lab.security.access import Permission
 Json = dict[str, Any]
 ANY = ("Resource",)  # of `on_type` and `on_instance`: every resource type
 HL7 = "http://hl7.org/fhir/OperationDefinition/"
+OURS = "http://fhir-lab.example/OperationDefinition/"
 PRIMITIVE = frozenset(
     {
         *("base64Binary", "boolean", "canonical", "code", "date", "dateTime", "decimal", "id", "instant", "integer"),
@@ -50,7 +51,8 @@ class Operation:
 
     `on_type` and `on_instance` are resource types, or `ANY`. `affects_state` allows no GET. `permission` is what the
     scopes must grant on the type of the URL; None where the handler asks for it. With `search`, URL parameters that it
-    does not declare are search parameters, which the handler judges. `url` is the canonical URL of its definition.
+    does not declare are search parameters, which the handler judges. `url` is the canonical URL of its definition; an
+    operation that is ours alone has one of our own.
     """
 
     code: str
@@ -66,6 +68,10 @@ class Operation:
     permission: Permission | None = None
     search: bool = False
     parameters: tuple[Parameter, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.url:
+            object.__setattr__(self, "url", OURS + self.id)
 
     def rows(self) -> Iterator[Interaction]:
         """What is routed for it: POST on each level, and GET where it changes nothing."""

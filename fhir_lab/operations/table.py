@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/operationslist.html
 from fhir_lab.interactions.operation import Operation
 from fhir_lab.operations import (
     export,
+    expunge,
     lastn,
     match,
     merge,
@@ -15,6 +16,7 @@ from fhir_lab.operations import (
 
 OPERATIONS: tuple[Operation, ...] = (
     *export.OPERATIONS,
+    *expunge.OPERATIONS,
     *lastn.OPERATIONS,
     *match.OPERATIONS,
     *merge.OPERATIONS,
