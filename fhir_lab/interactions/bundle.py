@@ -50,20 +50,32 @@ def bundle(request: Request) -> Response:
 
 def _batch(request: Request, entries: list[Any]) -> list[Response]:
     answers = []
-    urns = {url for entry in entries if isinstance(entry, dict) and isinstance(url := entry.get("fullUrl"), str)}
+    urls = _temporary(entries)
     for index, entry in enumerate(entries):
         try:
             asked = _request(request, entry, _label(index))
-            _refuse_dependence(asked, urns)
-            answers.append(perform(asked))
+            _refuse_dependence(asked, urls)
+            answers.append(_bare(entry, perform(asked)))
         except Exception as error:
             answers.append(refusal(error, request.caller.request_id))
     return answers
 
 
-def _refuse_dependence(asked: Request, urns: set[str]) -> None:
+def _temporary(entries: list[Any]) -> set[str]:
+    """The fullUrls that only mean something inside the Bundle: URNs, and those of what gets another id."""
+    found = set()
+    for entry in entries:
+        url = entry.get("fullUrl") if isinstance(entry, dict) else None
+        asked = entry.get("request") if url else None
+        creates = isinstance(asked, dict) and asked.get("method") == "POST"
+        if isinstance(url, str) and (creates or url.startswith("urn:")):
+            found.add(url)
+    return found
+
+
+def _refuse_dependence(asked: Request, urls: set[str]) -> None:
     for reference in references(asked.body):
-        if reference.startswith("urn:") and reference in urns:
+        if reference in urls:
             raise BadRequest.of(
                 f"'{reference[:64]}' is another entry of this batch; only a transaction's entries refer to each other.",
                 "resource",
@@ -79,7 +91,8 @@ def _transaction(request: Request, entries: list[Any]) -> list[Response]:
     def work(unit: Unit) -> dict[int, Response]:
         written = apply(unit, [_stored(requests[index], entries[index], _label(index)) for index in writes])
         answers = {index: answer(requests[index], result) for index, result in zip(writes, written, strict=True)}
-        return answers | {index: _seen(requests[index], unit, _label(index)) for index in reads}
+        seen = {index: _seen(requests[index], unit, _label(index)) for index in reads}
+        return answers | {index: _bare(entries[index], response) for index, response in seen.items()}
 
     answers = request.writing(work)
     return [answers[index] for index in range(len(entries))]
@@ -97,6 +110,7 @@ def _checked(request: Request, entry: Any, label: str) -> Request:
     try:
         asked = _request(request, entry, label)
         check(asked)
+        _reads(asked.interaction)
     except FhirError as error:
         raise error.placed(label) from None
     return asked
@@ -115,6 +129,13 @@ def _seen(asked: Request, unit: Unit, label: str) -> Response:
         return asked.interaction.handler(asked)
     except FhirError as error:
         raise error.placed(label) from None
+
+
+def _bare(entry: Any, response: Response) -> Response:
+    """The answer to a HEAD is that to a GET without its body."""
+    if entry["request"]["method"] == "HEAD":
+        response.resource = b""
+    return response
 
 
 def _refuse_repeated(entries: list[Any]) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_lab.documents import Resource
+from fhir_lab.elements import Element
 from fhir_lab.outcomes import BadRequest, Unprocessable, nearest
-from fhir_lab.patching.elements import Element, NoSuchElementError, element_for
+from fhir_lab.patching.elements import NoSuchElementError, element_for
 from fhir_lab.patching.places import Json, Pair, Place, find, find_list, items, only, put_items, set_or_drop
 
 # What each type of operation needs; nothing else may be given.

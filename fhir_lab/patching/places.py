@@ -10,8 +10,9 @@ from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
 
+from fhir_lab.elements import Element
 from fhir_lab.outcomes import BadRequest, Unprocessable
-from fhir_lab.patching.elements import Element, NoSuchElementError, elements_named
+from fhir_lab.patching.elements import NoSuchElementError, elements_named
 from fhir_lab.patching.steps import Step, steps_of
 
 Json = dict[str, Any]

@@ -6,18 +6,17 @@ one resource. https://hl7.org/fhir/R4/http.html#ccreate
 
 import zlib
 from collections.abc import Iterable, Mapping
-from urllib.parse import parse_qsl
 
 from sqlalchemy import Integer, Text, and_, bindparam, column, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from fhir_lab.outcomes import FhirError, PreconditionFailed
 from fhir_lab.search.values import key
+from fhir_lab.storage.coming import Condition, identifier_of
 from fhir_lab.storage.references import CHUNK
 from fhir_lab.storage.tables import idx_token, resource
 from fhir_lab.storage.unit import Unit
 
-Condition = tuple[str, str]  # resource type, query without '?'
 LOCKS = 1024  # a transaction of many conditions must not fill PostgreSQL's lock table
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
@@ -78,18 +77,12 @@ def _searched(unit: Unit, condition: Condition, where: str) -> list[str]:
 
 
 def _identifier(unit: Unit, condition: Condition) -> tuple[int, str, str] | None:
-    """(parameter id, system, value) of a plain `identifier=system|value`, the condition that bundles repeat a lot."""
-    resource_type, query = condition
-    pairs = parse_qsl(query, keep_blank_values=True)
-    if len(pairs) != 1 or pairs[0][0] != "identifier" or any(mark in pairs[0][1] for mark in ("\\", ",", "\0")):
+    """(parameter id, system, value) of a plain identifier, where the index answers for the caller."""
+    identifier = identifier_of(condition)
+    parameter = unit.services.registry.get(condition[0], "identifier")
+    if identifier is None or parameter is None or not unit.caller.access(condition[0], "s").unrestricted:
         return None
-    system, bar, value = pairs[0][1].partition("|")
-    parameter = unit.services.registry.get(resource_type, "identifier")
-    if not (bar and system and value) or "|" in value or parameter is None:
-        return None
-    if not unit.caller.access(resource_type, "s").unrestricted:
-        return None
-    return parameter.id, key(system), key(value)
+    return parameter.id, key(identifier[0]), key(identifier[1])
 
 
 def _by_identifier(unit: Unit, keys: dict[Condition, tuple[int, str, str]]) -> dict[Condition, list[str]]:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from sqlalchemy import text
 
 from fhir_lab.search.values import key
-from fhir_lab.storage.conditions import Condition, lock
+from fhir_lab.storage.coming import Condition
+from fhir_lab.storage.conditions import lock
 from fhir_lab.storage.unit import Unit
 
 Identifier = tuple[str, str, str]  # resource type, system, value

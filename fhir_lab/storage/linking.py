@@ -3,13 +3,15 @@
 https://hl7.org/fhir/R4/http.html#trules
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest, Issue, Unprocessable
-from fhir_lab.storage.conditions import Condition, only, resolve
+from fhir_lab.storage.coming import Coming, Condition
+from fhir_lab.storage.conditions import only, resolve
+from fhir_lab.storage.fullurls import FullUrls, rewritten
 from fhir_lab.storage.planning import Plan
-from fhir_lab.storage.references import Target, path_of, references, rewritten, rows_of, survivors_of
+from fhir_lab.storage.references import Target, path_of, references, rows_of, survivors_of
 from fhir_lab.storage.unit import Unit
 
 # What may refer to a merged patient: the links of patients, and what records how it came about.
@@ -24,68 +26,77 @@ def link(unit: Unit, plans: Sequence[Plan]) -> dict[Target, int]:
     Raises `BadRequest` (a urn that no entry has), `PreconditionFailed` (a conditional reference that matches several)
     and `Unprocessable` (no match, or a target that does not exist), each with the FHIRPath of the reference.
     """
-    locator = unit.services.locator
-    urls = {item.entry.full_url: f"{item.type}/{item.id}" for item in plans if item.entry.full_url and item.id}
+    urls = FullUrls(
+        (item.entry.full_url, f"{item.type}/{item.id}", item.entry.method == "POST")
+        for item in plans
+        if item.entry.full_url and item.id
+    )
     written = [item for item in plans if item.resource is not None and not item.settled]
     found = {id(item): list(dict.fromkeys(references(item.resource))) for item in written}
-    conditional = _conditional(unit, written, found)
-    replacements = {**urls, **conditional}
+    conditional = _conditional(unit, plans, written, found)
+    bundled = len(plans) > 1 or any(item.entry.label or item.entry.full_url for item in plans)
     for item in written:
-        assert item.resource is not None
-        if urls or any(reference in conditional for reference in found[id(item)]):
-            item.resource = rewritten(item.resource, replacements.get, urls)
-        for reference in found[id(item)]:
-            target = locator.local(replacements.get(reference, reference))
-            if target is not None:
-                item.targets[replacements.get(reference, reference)] = target
-    if len(plans) > 1 or urls:
-        _refuse_dangling(written, found, replacements)
+        _link(unit, item, found[id(item)], conditional, urls)
+    if bundled:
+        _refuse_dangling(written, found, urls)
     return _known(unit, plans, written)
 
 
-def _conditional(unit: Unit, written: Sequence[Plan], found: dict[int, list[str]]) -> dict[str, str]:
-    """`Practitioner?identifier=...` -> `Practitioner/id`, for every conditional reference."""
+def _link(unit: Unit, item: Plan, found: list[str], conditional: Mapping[str, str], urls: FullUrls) -> None:
+    within = item.entry.full_url
+
+    def named(reference: str) -> str | None:
+        return conditional.get(reference) or urls.named(reference, within)
+
+    assert item.resource is not None
+    if urls or any(reference in conditional for reference in found):
+        item.resource = rewritten(item.resource, named, urls, within)
+    for reference in found:
+        stored = named(reference) or reference
+        target = unit.services.locator.local(stored)
+        if target is not None:
+            item.targets[stored] = target
+
+
+def _conditional(
+    unit: Unit, plans: Sequence[Plan], written: Sequence[Plan], found: dict[int, list[str]]
+) -> dict[str, str]:
+    """`Practitioner?identifier=...` -> `Practitioner/id`, for every conditional reference.
+
+    They are resolved last: what the transaction writes counts as it will be, not as it was.
+    """
     where: dict[str, Plan] = {}
     for item in written:
         for reference in found[id(item)]:
             if "?" in reference and reference.partition("?")[0] in unit.services.registry.types:
                 where.setdefault(reference, item)
+    if not where:
+        return {}
     conditions: dict[str, Condition] = {}
     for reference in where:
         resource_type, _, query = reference.partition("?")
         conditions[reference] = (resource_type, query)
     places = {condition: _where(where[reference], reference) for reference, condition in conditions.items()}
-    matches = resolve(unit, places) if places else {}
+    matches = resolve(unit, places)
+    coming = Coming(unit, ((item.id, item.resource) for item in written if item.resource is not None))
+    rewritten_here = {item.key for item in plans if not item.settled}
     resolved: dict[str, str] = {}
     for reference, condition in conditions.items():
         path = places[condition]
-        match = only(condition, matches[condition] or _among(unit, written, condition), path)
+        stored = [each for each in matches[condition] if (condition[0], each) not in rewritten_here]
+        match = only(condition, [*stored, *coming.matching(condition)], path)
         if match is None:
             raise Unprocessable.of(f"Nothing matches the conditional reference '{reference}'.", path, code="not-found")
         resolved[reference] = f"{condition[0]}/{match}"
     return resolved
 
 
-def _among(unit: Unit, written: Sequence[Plan], condition: Condition) -> list[str]:
-    """The same transaction may create what its references look for."""
-    from fhir_lab.search.match import matches
-
-    resource_type, query = condition
-    return [
-        item.id
-        for item in written
-        if item.type == resource_type
-        and item.resource is not None
-        and matches(unit.services, item.resource, resource_type, query)
-    ][:2]
-
-
-def _refuse_dangling(written: Sequence[Plan], found: dict[int, list[str]], replacements: dict[str, str]) -> None:
+def _refuse_dangling(written: Sequence[Plan], found: dict[int, list[str]], urls: FullUrls) -> None:
     issues = [
         Issue("not-found", f"No entry of this transaction has the fullUrl '{reference}'.", (_where(item, reference),))
         for item in written
         for reference in found[id(item)]
-        if reference.startswith(("urn:uuid:", "urn:oid:")) and reference not in replacements
+        if reference.startswith(("urn:uuid:", "urn:oid:")) and urls.named(reference, None) is None
     ]
     if issues:
         raise BadRequest(issues)

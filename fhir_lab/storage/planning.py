@@ -10,8 +10,17 @@ from dataclasses import dataclass, field
 from sqlalchemy import bindparam, select, tuple_
 
 from fhir_lab.documents import Resource, parse
-from fhir_lab.outcomes import BadRequest, FhirError, MethodNotAllowed, NotFound, PreconditionFailed, Unprocessable
-from fhir_lab.storage.conditions import Condition, only, resolve
+from fhir_lab.outcomes import (
+    BadRequest,
+    Conflict,
+    FhirError,
+    MethodNotAllowed,
+    NotFound,
+    PreconditionFailed,
+    Unprocessable,
+)
+from fhir_lab.storage.coming import Coming, Condition
+from fhir_lab.storage.conditions import only, resolve
 from fhir_lab.storage.numbers import new_id
 from fhir_lab.storage.references import CHUNK, Target
 from fhir_lab.storage.repository import COLUMNS, Version, check_access, living, version_of
@@ -65,6 +74,7 @@ class Plan:
     resource: Resource | None
     current: Version | None = None
     settled: bool = False  # nothing to write: matched by a condition, or nothing to delete
+    unmatched: bool = False  # criteria of an update that nothing matched, so that it creates
     pk: int = 0
     version: int = 0
     last_updated: int = 0
@@ -96,6 +106,7 @@ def plan(unit: Unit, entries: Sequence[Entry]) -> list[Plan]:
         condition, found = conditions.get(index), matches.get(index)
         plans.append(_planned(entry, condition, found, made))
     _refuse_overlap(plans)
+    _refuse_hidden_overlap(unit, plans, conditions)
     _load_current(unit, plans)
     for item in plans:
         _check(unit, item)
@@ -147,7 +158,8 @@ def _planned(entry: Entry, condition: Condition | None, found: str | None, made:
             made[condition] = made_id
         return Plan(entry, entry.type, made_id, entry.resource)
     if entry.method == "PUT":
-        return Plan(entry, entry.type, _put_id(entry, condition, found, body_id), entry.resource)
+        put_id = _put_id(entry, condition, found, body_id)
+        return Plan(entry, entry.type, put_id, entry.resource, unmatched=condition is not None and found is None)
     if entry.id is None and condition is None:
         raise BadRequest.of(
             f"A {entry.method} needs an id or search criteria.", entry.label or "http.url", code="required"
@@ -192,6 +204,30 @@ def _refuse_overlap(plans: list[Plan]) -> None:
                 code="duplicate",
             )
         seen[item.key] = item.entry.label
+
+
+def _refuse_hidden_overlap(unit: Unit, plans: list[Plan], conditions: Mapping[int, Condition]) -> None:
+    """What a transaction creates is there before it updates: the criteria of an update may mean just that."""
+    made = {index: each for index, each in conditions.items() if plans[index].entry.method in ("PUT", "PATCH")}
+    if not made or len(plans) == 1:
+        return
+    first: dict[Condition, int] = {}
+    created = [item for item in plans if item.entry.method == "POST" and not item.settled]
+    coming = Coming(unit, ((item.id, item.resource) for item in created if item.resource is not None))
+    for index, condition in made.items():
+        label = plans[index].entry.label
+        if first.setdefault(condition, index) != index:
+            other = plans[first[condition]].entry.label
+        elif matching := coming.matching(condition):
+            other = next(item.entry.label for item in created if item.id == matching[0])
+        else:
+            continue
+        raise BadRequest.of(
+            f"{other} and this entry both write what '{condition[0]}?{condition[1]}' means; "
+            "one transaction may write it once.",
+            label,
+            code="duplicate",
+        )
 
 
 def _load_current(unit: Unit, plans: list[Plan]) -> None:
@@ -240,6 +276,10 @@ def _check(unit: Unit, item: Plan) -> None:
     # Access first: a refused precondition tells the version.
     if item.live and not item.settled and item.pk:
         check_access(unit, item.type, "d" if entry.method == "DELETE" else "u", item.pk)
+    if item.unmatched and item.live:
+        raise Conflict.of(
+            f"Nothing matches the criteria, but there is another {item.type} with the id '{item.id}'.", _where(entry)
+        )
     if entry.if_match is not None:
         _check_if_match(item, entry.if_match)
     if entry.if_none_match is not None and entry.method in ("PUT", "PATCH"):

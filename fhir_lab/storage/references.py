@@ -1,10 +1,10 @@
-"""References inside documents: found, resolved to primary keys, rewritten inside a transaction, and kept whole.
+"""References inside documents: found, resolved to primary keys, and kept whole.
 
 https://hl7.org/fhir/R4/references.html https://hl7.org/fhir/R4/http.html#trules
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import bindparam, select, tuple_
@@ -20,16 +20,6 @@ _REFERENCE_KEYS = frozenset(
     ("id", "extension", "reference", "_reference", "type", "_type", "identifier", "display", "_display")
 )
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
-_LINK = re.compile(r"""((?:href|src)\s*=\s*["'])([^"']+)(["'])""")
-# Elements of type uri, url, canonical, oid or uuid that may hold the fullUrl of another entry. Names that are a plain
-# string somewhere in R4 (`value` of an Identifier) are not among them.
-_URI_KEYS = frozenset(
-    {
-        *("url", "uri", "source", "target", "system", "profile", "policy", "instantiatesUri", "instantiatesCanonical"),
-        *("valueUri", "valueUrl", "valueCanonical", "valueOid", "valueUuid", "definitionUri", "definitionCanonical"),
-        *("sourceUri", "sourceCanonical", "targetUri", "targetCanonical", "policyUri"),
-    }
-)
 CHUNK = 400
 # Built once: building it takes longer than running it.
 _ROWS = (
@@ -90,32 +80,6 @@ def _path(value: Any, reference: str, path: str) -> str | None:
     else:
         return None
     return next((found for name, child in children if (found := _path(child, reference, name))), None)
-
-
-def rewritten(value: Any, replace: Callable[[str], str | None], urls: Mapping[str, str]) -> Any:
-    """The document with references replaced; parts that stay the same are shared with the original.
-
-    `replace` answers for `Reference.reference`; `urls` (fullUrl -> `Type/id`) for uri elements and narrative links.
-    """
-    if isinstance(value, dict):
-        copy = {name: _rewritten_member(value, name, child, replace, urls) for name, child in value.items()}
-        return copy if any(copy[name] is not value[name] for name in copy) else value
-    if isinstance(value, list):
-        items = [urls.get(item, item) if isinstance(item, str) else rewritten(item, replace, urls) for item in value]
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-    return value
-
-
-def _rewritten_member(
-    owner: Resource, name: str, child: Any, replace: Callable[[str], str | None], urls: Mapping[str, str]
-) -> Any:
-    if not isinstance(child, str):
-        return rewritten(child, replace, urls)
-    if name == "reference":
-        return replace(child) or child
-    if name == "div" and urls and "status" in owner:
-        return _LINK.sub(lambda link: link[1] + urls.get(link[2], link[2]) + link[3], child) if "=" in child else child
-    return urls.get(child, child) if name in _URI_KEYS else child
 
 
 def rows_of(unit: Unit, targets: Iterable[Target]) -> dict[Target, tuple[int, bool]]:

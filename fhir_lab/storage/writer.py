@@ -87,6 +87,7 @@ class _Store:
         self._pks = pks
         self._indexed: dict[int, Indexed] = {}
         self._previous: dict[int, Rows] = {}
+        self._earlier: dict[Target, int | None] = {}
 
     def run(self) -> None:
         """Write everything."""
@@ -154,18 +155,18 @@ class _Store:
     def _rows_of(self, document: Resource, pk: int, *, known: bool = True) -> Indexed:
         if known:
             return derive(self._unit.services, document, pk, lambda *target: self._pks.get(target))
-        pks = dict(self._pks)
-        # What an earlier version referred to has a row still; only those not met yet need a look.
-        return derive(self._unit.services, document, pk, lambda *target: self._known(pks, target))
+        return derive(self._unit.services, document, pk, lambda *target: self._known(target))
 
-    def _known(self, pks: dict[Target, int], target: Target) -> int | None:
-        if target not in pks:
+    def _known(self, target: Target) -> int | None:
+        """What an earlier version referred to has a row still; only those not met yet need a look."""
+        if target in self._pks:
+            return self._pks[target]
+        if target not in self._earlier:
             found = self._unit.connection.execute(
                 select(resource.c.pk).where(resource.c.type == target[0], resource.c.id == target[1])
             ).scalar()
-            if found is not None:
-                pks[target] = found
-        return pks.get(target)
+            self._earlier[target] = found
+        return self._earlier[target]
 
     def _documents(self) -> None:
         new, updated, earlier = [], [], []

@@ -43,9 +43,10 @@ def test_a_stale_if_match_is_refused_with_412_and_changes_nothing(api: Api) -> N
 
 def test_a_malformed_if_match_is_refused_with_400(api: Api) -> None:
     api.put("/Patient/a", patient("a"))
-    refused = api.put("/Patient/a", patient("a"), If_Match='W/"1')
-    assert api.put("/Patient/a", patient("a"), If_Match="!?").status_code == 400
-    assert refused.status_code in (200, 400)
+    for tag in ('W/"1', "!?", '1"', "W/", '"1" "2"', ","):
+        refused = api.put("/Patient/a", patient("a", active=True), If_Match=tag)
+        assert (refused.status_code, issues(refused)) == (400, [("value", ["http.If-Match"])])
+    assert api.get("/Patient/a").headers["etag"] == 'W/"1"'
 
 
 def test_if_none_match_star_only_creates(api: Api) -> None:
@@ -69,6 +70,19 @@ def test_a_conditional_update_refuses_another_id_and_several_matches(api: Api) -
     assert api.put(url, body | {"id": "other"}).status_code == 400
     api.post("/Patient", body)
     assert api.put(url, body).status_code == 412
+
+
+def test_a_conditional_update_creates_under_the_id_it_brings_unless_another_resource_has_it(api: Api) -> None:
+    body = patient("a", identifier=[{"system": "urn:mrn", "value": "1"}])
+    url = "/Patient?identifier=urn:mrn%7C1"
+    made = api.put(url, body)
+    assert (made.status_code, made.headers["location"]) == (201, f"{BASE}/Patient/a/_history/1")
+    assert api.put(url, body | {"active": True}).status_code == 200
+    taken = api.put("/Patient?identifier=urn:mrn%7C2", patient("a"))
+    assert (taken.status_code, issues(taken)) == (409, [("conflict", ["http.query"])])
+    api.delete("/Patient/a")
+    revived = api.put(url, body)
+    assert (revived.status_code, revived.headers["etag"]) == (201, 'W/"4"')
 
 
 def test_a_put_on_a_type_without_criteria_is_refused(api: Api) -> None:
