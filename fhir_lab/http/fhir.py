@@ -103,7 +103,7 @@ class FhirEdge:
         return self._rendered(incoming, request, perform(request))
 
     def _rendered(self, incoming: Incoming, request: Request, response: Response) -> Answer:
-        applied = prefer.applied(incoming.headers.get("prefer", ""), writing=incoming.method != "GET")
+        applied = prefer.applied(incoming.headers.get("prefer", ""), writing=incoming.method not in ("GET", "HEAD"))
         encodings = incoming.headers.get("accept-encoding", "")
         return rendered(response, encodings=encodings, pretty="_pretty=true" in request.kept, applied=applied)
 

@@ -142,7 +142,7 @@ def _conditions(entries: Sequence[Entry]) -> dict[int, Condition]:
     for index, entry in enumerate(entries):
         query = entry.if_none_exist if entry.method == "POST" else entry.query
         if query is not None and entry.id is None:
-            found[index] = (entry.type, query.lstrip("?"))
+            found[index] = (entry.type, query.removeprefix(entry.type).lstrip("?"))
     return found
 
 

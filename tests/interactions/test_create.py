@@ -73,6 +73,14 @@ def test_if_none_exist_creates_once_and_then_finds(api: Api) -> None:
     assert second.json()["id"] == first.json()["id"]
 
 
+@pytest.mark.parametrize("criteria", ["?identifier=urn:mrn|1", "Patient?identifier=urn:mrn%7C1"])
+def test_if_none_exist_is_understood_as_the_end_of_a_url(api: Api, criteria: str) -> None:
+    body = patient(identifier=[{"system": "urn:mrn", "value": "1"}])
+    first = api.post("/Patient", body, If_None_Exist="identifier=urn:mrn|1")
+    second = api.post("/Patient", body, If_None_Exist=criteria)
+    assert (first.status_code, second.status_code) == (201, 200)
+
+
 def test_criteria_in_the_url_mean_the_same(api: Api) -> None:
     body = patient(identifier=[{"system": "urn:mrn", "value": "1"}])
     first, second = (api.post("/Patient?identifier=urn:mrn%7C1", body) for _ in range(2))

@@ -1,5 +1,7 @@
 """delete, also conditional."""
 
+import pytest
+
 from tests.support.api import Api, issues, observation, patient
 
 
@@ -39,6 +41,19 @@ def test_a_conditional_delete_takes_the_one_that_matches(api: Api) -> None:
     made = api.post("/Patient", body).json()["id"]
     assert api.delete(url).status_code == 200
     assert api.get(f"/Patient/{made}").status_code == 410
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
+@pytest.mark.parametrize(
+    "query", ["", "?", "?identifier=", "?_id", "?_count=1", "?_format=json", "?_sort=_id", "?_include=*", "?nonsense=1"]
+)
+def test_criteria_that_every_resource_would_meet_are_refused(api: Api, method: str, query: str) -> None:
+    api.put("/Patient/a", patient("a"))
+    for preference in ("", "handling=lenient"):
+        refused = api.call(method, f"/Patient{query}", None if method == "DELETE" else patient(), Prefer=preference)
+        assert refused.status_code == 400
+        assert issues(refused)
+    assert api.get("/Patient/a").headers["etag"] == 'W/"1"'
 
 
 def test_a_conditional_delete_refuses_several_matches_and_no_criteria(api: Api) -> None:
