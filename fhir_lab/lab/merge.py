@@ -15,8 +15,8 @@ from fhir_lab.clock import instant
 from fhir_lab.documents import Resource, parse
 from fhir_lab.outcomes import BadRequest, Unprocessable
 from fhir_lab.security.access import Caller, system
+from fhir_lab.storage.fullurls import rewritten
 from fhir_lab.storage.planning import locked
-from fhir_lab.storage.references import rewritten
 from fhir_lab.storage.referrers import referring
 from fhir_lab.storage.repository import Version, check_access, fetch
 from fhir_lab.storage.transaction import Entry, apply
@@ -138,7 +138,7 @@ def _following(unit: Unit, moved: Sequence[Version], source: str, target: str) -
     documents = [parse(version.content) for version in moved if version.content is not None]
     follow = _follow(unit, source, target)
     return [
-        rewritten(document, follow, {})
+        rewritten(document, follow)
         for document in documents
         if (document["resourceType"], document["id"]) != ("Patient", target)
     ]

@@ -67,7 +67,10 @@ REFERENCE, URL, URI, XHTML = "->reference", "->url", "->uri", "->xhtml"
 _KINDS = {"uri": URI, "canonical": URI, "oid": URI, "uuid": URI, "url": URL, "xhtml": XHTML}
 
 
-def rewritten(resource: Resource, reference: Replace, urls: FullUrls, within: str | None) -> Resource:
+NONE = FullUrls(())
+
+
+def rewritten(resource: Resource, reference: Replace, urls: FullUrls = NONE, within: str | None = None) -> Resource:
     """The resource with its links replaced; parts that stay the same are shared with the original.
 
     `reference` answers for `Reference.reference`. Elements of the types url, uri, canonical, oid and uuid and the
