@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/operations.html#request https://hl7.org/fhir/R4/paramete
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from conformance import elements
@@ -47,6 +48,17 @@ class Arguments:
     def one(self, name: str, default: Any = None) -> Any:
         """The value of a parameter that may be given once."""
         return self._values[name][0] if name in self._values else default
+
+    @property
+    def given(self) -> list[tuple[str, str]]:
+        """The primitive values as a URL carries them."""
+        texts = {True: "true", False: "false"}
+        return [
+            (name, texts[value] if isinstance(value, bool) else str(value))
+            for name, values in self._values.items()
+            for value in values
+            if isinstance(value, str | int | Decimal)
+        ]
 
     def all(self, name: str) -> list[Any]:
         """The values of a parameter, in order."""

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/operationslist.html
 
 from fhir_lab.interactions.operation import Operation
 from fhir_lab.operations import (
+    everything,
     export,
     expunge,
     lastn,
@@ -16,6 +17,7 @@ from fhir_lab.operations import (
 
 OPERATIONS: tuple[Operation, ...] = (
     *export.OPERATIONS,
+    *everything.OPERATIONS,
     *expunge.OPERATIONS,
     *lastn.OPERATIONS,
     *match.OPERATIONS,

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/http.html#search
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -58,15 +58,24 @@ class Part:
     sets: Sequence[Set]
 
 
-def search(unit: Unit, where: Where | str, parameters: Parameters, *, lenient: bool = False) -> SearchPage:
+def search(
+    unit: Unit,
+    where: Where | str,
+    parameters: Parameters,
+    *,
+    lenient: bool = False,
+    refine: Callable[[Query], Query] | None = None,
+) -> SearchPage:
     """One page of the resources that match; `where` is a resource type or a wider place.
+
+    `refine` adds to the query of each type what no parameter says; it must do the same on every page.
 
     Raises `BadRequest` for parameters that are not understood (a lenient search leaves unknown ones out and says so in
     `outcomes`), and `Forbidden` when the caller may not search the type at all.
     """
     reaches = Reaches(unit)
     place = Where(where) if isinstance(where, str) else where
-    asked = queries(unit, place, parameters, reaches, lenient=lenient)
+    asked = [refine(query) if refine else query for query in queries(unit, place, parameters, reaches, lenient=lenient)]
     parts = [Part(query, sets_of(unit, query, reaches)) for query in asked]
     query = asked[0]
     page = SearchPage(link(query, query.page), outcomes=list(query.issues))
