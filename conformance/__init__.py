@@ -93,3 +93,10 @@ def search_help(resource_type: str, code: str) -> str | None:
     """
     found: str | None = _help().get(resource_type, {}).get(code) or _help()["common"].get(code)
     return found
+
+
+@cache
+def profiles() -> tuple[Table, ...]:
+    """The StructureDefinitions of this laboratory's profiles, by file name."""
+    files = sorted(resources.files(__name__).joinpath("profiles").iterdir(), key=lambda each: each.name)
+    return tuple(orjson.loads(each.read_bytes()) for each in files if each.name.endswith(".json"))

@@ -48,6 +48,7 @@ class Services:
     @cached_property
     def builtin(self) -> "Builtins":
         """The resources that come with the server; a part that has some adds (type, documents by id) here."""
+        from conformance import profiles
         from fhir_lab.builtin import Builtins, search_parameters, terminology
 
         return Builtins(
@@ -56,6 +57,7 @@ class Services:
                 ("OperationDefinition", _operation_definitions),
                 ("CodeSystem", terminology.code_systems),
                 ("ValueSet", terminology.value_sets),
+                ("StructureDefinition", lambda: {each["id"]: each for each in profiles()}),
             ]
         )
 
@@ -83,9 +85,10 @@ class Services:
     @cached_property
     def write_hooks(self) -> "Mapping[str, WriteHook]":
         """What some types add to their own writes, by type."""
+        from fhir_lab.storage.definitions import DefinitionHook
         from fhir_lab.subscriptions.hooks import SubscriptionHook
 
-        return {"Subscription": SubscriptionHook()}
+        return {"Subscription": SubscriptionHook(), "StructureDefinition": DefinitionHook()}
 
     @cached_property
     def queue(self) -> "Queue":

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from conformance import profiles
 from fhir_lab.clock import instant
 from fhir_lab.documents import dumps
 from fhir_lab.interactions.message import Interaction, Request, Response
@@ -125,6 +126,12 @@ def _security(smart: Mapping[str, Any]) -> Json:
     return security
 
 
+def _supported(name: str) -> Json:
+    """The profiles of the laboratory for a type, which its claims are held to."""
+    urls = [each["url"] for each in profiles() if each["type"] == name]
+    return {"supportedProfile": urls} if urls else {}
+
+
 def _resource(
     name: str, interactions: Iterable[Interaction], registry: Registry, referring: list[str], enforced: bool
 ) -> Json:
@@ -135,6 +142,7 @@ def _resource(
     found: Json = {
         "type": name,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{name}",
+        **_supported(name),
         "interaction": [{"code": code} for code in dict.fromkeys(row.name for row in rows)],
         "versioning": "versioned-update",
         "readHistory": any(row.name == "vread" for row in rows),

@@ -21,6 +21,7 @@ from fhir_lab.outcomes import (
 )
 from fhir_lab.storage.coming import Coming, Condition
 from fhir_lab.storage.conditions import only, resolve
+from fhir_lab.storage.definitions import profiles_of
 from fhir_lab.storage.numbers import new_id
 from fhir_lab.storage.references import CHUNK, Target
 from fhir_lab.storage.repository import COLUMNS, Version, check_access, living, version_of
@@ -301,7 +302,8 @@ def _changed(unit: Unit, item: Plan, change: Callable[[Resource], Resource]) -> 
     assert content is not None
     try:
         resource = change(parse(content))
-        issues = unit.services.validator.check(resource, item.type)
+        validator = unit.services.validator
+        issues = validator.check(resource, item.type) or validator.claims(resource, profiles_of(unit))
         if issues:
             raise Unprocessable(issues)
     except FhirError as error:

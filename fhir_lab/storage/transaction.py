@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from fhir_lab.documents import Resource, parse
-from fhir_lab.outcomes import BadRequest, FhirError, Forbidden, Issue
+from fhir_lab.outcomes import BadRequest, FhirError, Forbidden, Issue, Unprocessable
 from fhir_lab.security.access import Permission
+from fhir_lab.storage.definitions import profiles_of
 from fhir_lab.storage.linking import link
 from fhir_lab.storage.planning import Entry, Plan, plan
 from fhir_lab.storage.unit import Unit
@@ -130,6 +131,22 @@ def _validate(unit: Unit, entries: Sequence[Entry]) -> None:
             issues.extend(_labelled(issue, prefix) for issue in found)
     if any(issue.severity in ("error", "fatal") for issue in issues):
         raise BadRequest(issues)
+    _check_claims(unit, entries)
+
+
+def _check_claims(unit: Unit, entries: Sequence[Entry]) -> None:
+    """Whoever claims a profile that is known here must follow it."""
+    claiming = [
+        entry for entry in entries if entry.resource is not None and "profile" in entry.resource.get("meta", {})
+    ]
+    if not claiming:
+        return
+    profiles, issues = profiles_of(unit), []
+    for entry in claiming:
+        found = unit.services.validator.claims(entry.resource or {}, profiles)
+        issues += [_labelled(issue, f"{entry.label}.resource" if entry.label else "") for issue in found]
+    if issues:
+        raise Unprocessable(issues)
 
 
 def _labelled(issue: Issue, prefix: str) -> Issue:

@@ -27,6 +27,13 @@ IN_CODE = {
 }
 
 
+# What a profile repeats from the base specification need not be asked again.
+ALWAYS_CHECKED = frozenset(
+    {"ele-1", "ext-1"}
+    | {rule["key"] for rules in conformance.invariants().values() for each in rules.values() for rule in each}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One invariant of an element, or constraint of a profile: `says` is what it asks, as part of a sentence."""
