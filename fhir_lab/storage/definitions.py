@@ -1,4 +1,4 @@
-"""Stored StructureDefinitions and ValueSets, found by canonical URL: what validation asks beyond the shipped profiles.
+"""Stored StructureDefinitions and value sets by canonical URL: what validation asks beyond the shipped profiles.
 
 Each question is one statement, so that what another process has written counts at once; what is compiled is kept by
 `validation.profiles.Library` under the version read here. https://hl7.org/fhir/R4/references.html#canonical
@@ -10,12 +10,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, select
 
 from fhir_lab.documents import Resource, parse
-from fhir_lab.outcomes import Unprocessable
+from fhir_lab.outcomes import FhirError, Unprocessable
 from fhir_lab.search.values import key
 from fhir_lab.storage.repository import Version
 from fhir_lab.storage.tables import idx_token, idx_uri, resource
 from fhir_lab.storage.unit import Unit
+from fhir_lab.terminology.codes import Members
+from fhir_lab.terminology.compose import Composer
+from fhir_lab.terminology.source import split
 from fhir_lab.validation.profiles import Profiles
+
+TYPE = "StructureDefinition"
 
 
 def profiles_of(unit: Unit) -> Profiles:
@@ -34,28 +39,31 @@ class StoredDefinitions:
 
     def stamp(self, url: str, version: str) -> Hashable | None:
         """(pk, version) of the stored StructureDefinition, None where there is none."""
-        found = self._find("StructureDefinition", url, version, resource.c.pk, resource.c.version)
+        found = self._find(url, version, resource.c.pk, resource.c.version)
         return None if found is None else tuple(found)
 
     def load(self, url: str, version: str) -> Resource | None:
         """The stored StructureDefinition."""
-        return self._document("StructureDefinition", url, version)
-
-    def value_set(self, url: str) -> Resource | None:
-        """The stored ValueSet."""
-        url, _, version = url.partition("|")
-        return self._document("ValueSet", url, version)
-
-    def _document(self, resource_type: str, url: str, version: str) -> Resource | None:
-        found = self._find(resource_type, url, version, resource.c.content)
+        found = self._find(url, version, resource.c.content)
         if found is None:
             return None
         document: Resource = parse(found[0])
         return document
 
-    def _find(self, resource_type: str, url: str, version: str, *columns: ColumnElement[Any]) -> Row[Any] | None:
+    def members(self, value_set: str) -> Members | None:
+        """The codes of a value set that is stored or built in; None where they cannot be told."""
+        from fhir_lab.search.terms import Terms
+
+        source = Terms(self._unit.services, self._unit)
+        found = source.value_set(*split(value_set))
+        try:
+            return None if found is None else Composer(source).members(found)
+        except FhirError:
+            return None
+
+    def _find(self, url: str, version: str, *columns: ColumnElement[Any]) -> Row[Any] | None:
         registry = self._unit.services.registry
-        by_url, by_version = registry.get(resource_type, "url"), registry.get(resource_type, "version")
+        by_url, by_version = registry.get(TYPE, "url"), registry.get(TYPE, "version")
         assert by_url is not None
         assert by_version is not None
         statement = (

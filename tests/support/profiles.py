@@ -3,6 +3,9 @@
 from collections.abc import Hashable
 from typing import Any
 
+from fhir_lab.terminology.codes import Members
+from fhir_lab.terminology.compose import Composer
+
 BASE = "http://hl7.org/fhir/StructureDefinition/"
 HERE = "http://example.org/StructureDefinition/"
 Json = dict[str, Any]
@@ -47,5 +50,12 @@ class Stored:
         found = self.definitions.get(url)
         return found if found and version in ("", found.get("version", "")) else None
 
-    def value_set(self, url: str) -> Json | None:
+    def members(self, value_set: str) -> Members | None:
+        found = self.value_set(value_set)
+        return Composer(self).members(found) if found else None
+
+    def system(self, _url: str, _version: str = "") -> None:
+        return None
+
+    def value_set(self, url: str, _version: str = "") -> Json | None:
         return self.value_sets.get(url)

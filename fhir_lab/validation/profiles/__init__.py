@@ -11,6 +11,7 @@ import conformance
 from fhir_lab.fhirpath import Node
 from fhir_lab.fhirpath.nodes import is_a
 from fhir_lab.outcomes import Issue
+from fhir_lab.terminology.codes import Members
 from fhir_lab.validation.profiles.check import Compiler, ItemCheck
 from fhir_lab.validation.profiles.definition import (
     BASE,
@@ -20,7 +21,7 @@ from fhir_lab.validation.profiles.definition import (
     root_of,
     sanity,
 )
-from fhir_lab.validation.profiles.valuesets import Codes, codes_of
+from fhir_lab.validation.profiles.valuesets import Allowed, allowed_by
 from fhir_lab.validation.walk import NOWHERE, Walk, shown
 
 __all__ = [
@@ -49,8 +50,8 @@ class Source(Protocol):
     def load(self, url: str, version: str) -> Json | None:
         """The StructureDefinition."""
 
-    def value_set(self, url: str) -> Json | None:
-        """The stored ValueSet."""
+    def members(self, value_set: str) -> Members | None:
+        """The codes of a value set; None where it is not known, or nobody here can list them."""
 
 
 class Nothing:
@@ -64,7 +65,7 @@ class Nothing:
         """None."""
         return None
 
-    def value_set(self, _url: str) -> Json | None:
+    def members(self, _value_set: str) -> Members | None:
         """None."""
         return None
 
@@ -105,7 +106,7 @@ class Profiles:
         self._library = library
         self._source: Source = source or Nothing()
         self._found: dict[str, Profile | None] = {}
-        self._codes: dict[str, Codes | None] = {}
+        self._codes: dict[str, Allowed | None] = {}
 
     def get(self, canonical: str) -> Profile | None:
         """The profile of a canonical URL, with `|version` or without; None where it is not known or has mistakes."""
@@ -145,10 +146,10 @@ class Profiles:
         url, _, version = canonical.partition("|")
         return self._shipped(url, version) or self._source.load(url, version)
 
-    def codes(self, value_set: str) -> Codes | None:
+    def codes(self, value_set: str) -> Allowed | None:
         """The codes of a value set; None where they are not known."""
         if value_set not in self._codes:
-            self._codes[value_set] = codes_of(value_set, self._source.value_set)
+            self._codes[value_set] = allowed_by(value_set, self._source.members)
         return self._codes[value_set]
 
     def type_of(self, canonical: str) -> str:
@@ -215,7 +216,7 @@ class Checking:
         self._asked: dict[tuple[int, str], bool] = {}
         self._active: list[tuple[int, str]] = []
 
-    def codes(self, value_set: str) -> Codes | None:
+    def codes(self, value_set: str) -> Allowed | None:
         """The codes of a value set; None where they are not known."""
         return self._profiles.codes(value_set)
 

@@ -13,7 +13,7 @@ from fhir_lab.search.expressions import reference_type
 from fhir_lab.validation.profiles.definition import BASE, Element
 from fhir_lab.validation.profiles.slicing import Belongs, UndecidableError, belongs_to, described
 from fhir_lab.validation.profiles.values import beyond, coded, fits, length, said, stated
-from fhir_lab.validation.profiles.valuesets import Codes
+from fhir_lab.validation.profiles.valuesets import Allowed
 from fhir_lab.validation.rules import ALWAYS_CHECKED, rule_of
 from fhir_lab.validation.walk import Walk, listed, shown
 
@@ -25,7 +25,7 @@ class Run(Protocol):
 
     walk: Walk
 
-    def codes(self, value_set: str) -> Codes | None:
+    def codes(self, value_set: str) -> Allowed | None:
         """The codes of a value set; None where they are not known."""
 
     def type_of(self, url: str) -> str:

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.pattern_x_
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,6 @@ from fhir_lab.fhirpath.compare import order, same_value
 from fhir_lab.fhirpath.nodes import EvaluationError
 
 Json = dict[str, Any]
-# The codes of a value set: true for a (system, code) that is in it. System is None for a plain code.
-Codes = Callable[[str | None, str], bool]
 LONGEST_SHOWN = 160
 
 
