@@ -28,6 +28,7 @@ OAUTH_URIS = {
     "manage": "management_endpoint",
 }
 MODES = ("full", "normative")
+BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SYSTEM_WIDE = ("transaction", "batch", "search-system", "history-system")
 
 
@@ -58,6 +59,7 @@ def statement(request: Request) -> Json:
         "status": "active",
         "date": instant(request.services.clock.now()),
         "kind": "instance",
+        **({"instantiates": [BULK_DATA]} if _exports(request) else {}),
         "software": software,
         "implementation": {"description": "FHIR R4 server of a diagnostics laboratory", "url": settings.fhir_base},
         "fhirVersion": "4.0.1",
@@ -70,6 +72,11 @@ def statement(request: Request) -> Json:
 def _patch_formats(request: Request) -> Json:
     patches = any(row.name == "patch" for row in request.router.interactions)
     return {"patchFormat": list(FORMATS)} if patches else {}
+
+
+def _exports(request: Request) -> bool:
+    operations = (row.operation for row in request.router.interactions)
+    return any(operation is not None and operation.code == "export" for operation in operations)
 
 
 def _rest(request: Request) -> Json:
