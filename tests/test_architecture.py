@@ -17,7 +17,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "conformance": (*WEB, "sqlalchemy", "fhir_lab"),
     "fhir_lab.storage": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.ingest", "celery", *EDGES),
     "fhir_lab.search": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.ingest", "celery", *EDGES),
-    "fhir_lab.terminology": (*WEB, "sqlalchemy", "fhir_lab.storage", "fhir_lab.search", "fhir_lab.http", *EDGES),
+    "fhir_lab.terminology": (*WEB, "sqlalchemy", "fhir_lab.storage", "fhir_lab.http", "fhir_lab.interactions", *EDGES),
     "fhir_lab.validation": (*WEB, "sqlalchemy", "fhir_lab.storage", "fhir_lab.http", "fhir_lab.interactions"),
     "fhir_lab.lab": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.operations", "fhir_lab.ingest", *EDGES),
     "fhir_lab.operations": ("fhir_lab.ingest", "fhir_lab.subscriptions", *WEB, *EDGES),

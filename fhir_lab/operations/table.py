@@ -6,22 +6,30 @@ https://hl7.org/fhir/R4/operationslist.html
 from fhir_lab.interactions.operation import Operation
 from fhir_lab.operations import (
     everything,
+    expand,
     export,
     expunge,
     lastn,
+    lookup,
     match,
     merge,
     meta,
     stats,
+    translate,
+    validate_code,
 )
 
 OPERATIONS: tuple[Operation, ...] = (
-    *export.OPERATIONS,
     *everything.OPERATIONS,
+    *expand.OPERATIONS,
+    *export.OPERATIONS,
     *expunge.OPERATIONS,
     *lastn.OPERATIONS,
+    *lookup.OPERATIONS,
     *match.OPERATIONS,
     *merge.OPERATIONS,
     *meta.OPERATIONS,
     *stats.OPERATIONS,
+    *translate.OPERATIONS,
+    *validate_code.OPERATIONS,
 )

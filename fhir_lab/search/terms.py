@@ -13,7 +13,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, select
 
 from fhir_lab.documents import Resource, parse
 from fhir_lab.search.access import Reaches
@@ -121,14 +121,17 @@ class Terms:
             raise unknown(resource_type, f"{resource_type}/{resource_id}")
         return found[0]
 
-    def stored(self, resource_type: str, ids: Select[Any]) -> list[Document]:
-        """The stored resources whose pk the statement selects, as far as the caller may read them, newest first."""
-        return self._documents(resource_type, resource.c.pk.in_(ids), self._reaches)
+    def with_uri(self, resource_type: str, code: str, uri: str) -> list[Document]:
+        """The stored resources with this uri in the parameter `code` that the caller may read, newest first."""
+        return self._documents(resource_type, self._having(resource_type, code, uri), self._reaches)
+
+    def _having(self, resource_type: str, code: str, uri: str) -> ColumnElement[bool]:
+        parameter = self._services.registry.of(resource_type)[code]
+        rows = select(idx_uri.c.pk).where(idx_uri.c.param == parameter.id, idx_uri.c.value == key(uri))
+        return resource.c.pk.in_(rows)
 
     def _find(self, resource_type: str, url: str, version: str, reaches: Reaches | None = None) -> Document | None:
-        parameter = self._services.registry.of(resource_type)["url"]
-        with_url = select(idx_uri.c.pk).where(idx_uri.c.param == parameter.id, idx_uri.c.value == key(url))
-        found = self._documents(resource_type, resource.c.pk.in_(with_url), reaches)
+        found = self._documents(resource_type, self._having(resource_type, "url", url), reaches)
         return _chosen(found, url, version) or _chosen(self._built_in(resource_type), url, version)
 
     def _built_in(self, resource_type: str) -> list[Document]:
@@ -142,7 +145,7 @@ class Terms:
             found.append(document)
         return found
 
-    def _documents(self, resource_type: str, test: Any, reaches: Reaches | None) -> list[Document]:
+    def _documents(self, resource_type: str, test: ColumnElement[bool], reaches: Reaches | None) -> list[Document]:
         query = select(resource.c.pk, resource.c.version, resource.c.last_updated).where(
             test, resource.c.type == resource_type, resource.c.deleted.is_(False), resource.c.version > 0
         )

@@ -56,13 +56,21 @@ class Entry:
 class Composer:
     """Reads the value sets of one request from `source`; each that is imported is read once.
 
-    `versions` says which version of a code system to take where the value set does not. `unclosed` is true once
-    something was listed of which the code system here is only a part.
+    `versions` says which version of a code system to take where the value set does not, `forced` whatever it says.
+    `unclosed` is true once something was listed of which the code system here is only a part; `used` are the code
+    systems that were looked at.
     """
 
-    def __init__(self, source: Source, versions: Mapping[str, str] | None = None, most: int = MOST) -> None:
+    def __init__(
+        self,
+        source: Source,
+        versions: Mapping[str, str] | None = None,
+        forced: Mapping[str, str] | None = None,
+        most: int = MOST,
+    ) -> None:
         self._source = source
         self._versions = versions or {}
+        self._forced = forced or {}
         self._most = most
         self._members: dict[str, Members] = {}
         self._entries: dict[str, list[Entry]] = {}
@@ -126,7 +134,8 @@ class Composer:
     def system(self, part: Json) -> System | None:
         """The code system that an include names, None when nobody here has it."""
         url = str(part.get("system", ""))
-        found = self._source.system(url, str(part.get("version") or self._versions.get(url, "")))
+        version = self._forced.get(url) or part.get("version") or self._versions.get(url)
+        found = self._source.system(url, str(version or ""))
         if found is not None:
             self.used[f"{url}|{found.version}" if found.version else url] = None
         return found
