@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         50 * 1024 * 1024, ge=1024, description="Largest request body; a larger one is answered 413."
     )
-    max_depth: int = Field(100, ge=10, description="Deepest nesting accepted in a JSON body.")
+    max_depth: int = Field(100, ge=10, description="Deepest nesting accepted in a body.")
     search_count: int = Field(20, ge=1, description="Page size when the client sends no _count.")
     search_count_max: int = Field(1000, ge=1, description="Largest page size; a larger _count is reduced to it.")
     total_bound: int = Field(

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fhir_lab.http import prefer
+from fhir_lab.http import binary, media, prefer
 from fhir_lab.http.body import read_body
-from fhir_lab.http.incoming import Incoming, caller_of, incoming_of, request_of
+from fhir_lab.http.incoming import Incoming, caller_of, format_of_errors, incoming_of, request_of
 from fhir_lab.http.render import Headers, rendered
 from fhir_lab.interactions.failure import refusal
 from fhir_lab.interactions.message import Request, Response
@@ -68,7 +68,8 @@ class FhirEdge:
         try:
             status, headers, body = await self._answer(incoming, receive)
         except Exception as error:
-            status, headers, body = rendered(refusal(error, incoming.trace.request_id))
+            told = refusal(error, incoming.trace.request_id)
+            status, headers, body = rendered(told, form=format_of_errors(incoming))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if incoming.method == "HEAD" else body})
 
@@ -93,6 +94,8 @@ class FhirEdge:
         """A read without a thread; None when it has to be done the ordinary way."""
         request = request_of(incoming, target, self._services, self.router)
         check(request)
+        if request.format != media.JSON:
+            return None  # a long document keeps the event loop too long while it is made into XML
         if not request.caller.access(request.type, "r").unrestricted or request.type in self._services.builtin.types:
             return None
         found = await direct.read(request.type, request.id)
@@ -105,7 +108,10 @@ class FhirEdge:
     def _rendered(self, incoming: Incoming, request: Request, response: Response) -> Answer:
         applied = prefer.applied(incoming.headers.get("prefer", ""), writing=incoming.method not in ("GET", "HEAD"))
         encodings = incoming.headers.get("accept-encoding", "")
-        return rendered(response, encodings=encodings, pretty="_pretty=true" in request.kept, applied=applied)
+        pretty, form = "_pretty=true" in request.kept, request.format
+        if form == media.NATIVE:
+            form, response = binary.native(response, incoming.headers.get("accept", ""))
+        return rendered(response, form=form, encodings=encodings, pretty=pretty, applied=applied)
 
 
 def _is_fhir(path: str) -> bool:

@@ -7,15 +7,16 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.types import Scope
 
 from fhir_lab.documents import parse
-from fhir_lab.http import media, prefer
+from fhir_lab.http import binary, media, prefer
 from fhir_lab.http.trace import Trace, trace_of
 from fhir_lab.interactions.message import Interaction, Request
 from fhir_lab.interactions.router import Router, Target
-from fhir_lab.outcomes import BadRequest, UnsupportedMediaType
+from fhir_lab.outcomes import BadRequest, FhirError, UnsupportedMediaType
 from fhir_lab.security.access import Caller
 from fhir_lab.security.tokens import authenticate, missing_token
 from fhir_lab.services import Services
 from fhir_lab.settings import FHIR_PATH
+from fhir_lab.xml import from_xml
 
 REPRESENTATION = ("_format", "_pretty")
 MAX_PARAMETERS = 2000
@@ -24,7 +25,10 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(slots=True)
 class Incoming:
-    """An HTTP request below the base: `path` decoded, `headers` with lower-case names, the body once it was read."""
+    """An HTTP request below the base: `path` decoded, `headers` with lower-case names, the body once it was read.
+
+    `format` is what the answer will be in, once that is known.
+    """
 
     method: str
     path: str
@@ -32,6 +36,7 @@ class Incoming:
     headers: dict[str, str]
     trace: Trace
     body: bytes = b""
+    format: str = ""
 
 
 def incoming_of(scope: Scope) -> Incoming:
@@ -54,7 +59,7 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
     incoming.trace.subject = caller.subject
     pairs = _parameters(incoming, interaction)
     kept = [pair for pair in pairs if pair[0] in REPRESENTATION]
-    _check_format(incoming, kept)
+    incoming.format = _format(incoming, kept, native=binary.is_read(target, pairs))
     preferences = prefer.parse(incoming.headers.get("prefer", ""))
     return Request(
         services=services,
@@ -67,11 +72,21 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
         compartment=target.compartment,
         parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION] if kept else pairs,
         headers=incoming.headers,
-        body=_body(incoming, interaction, services.settings.max_depth),
+        body=_body(incoming, target, services.settings.max_depth),
         returns=preferences.returns or interaction.returns,
         lenient=preferences.lenient,
         kept=urlencode(kept),
+        format=incoming.format,
     )
+
+
+def format_of_errors(incoming: Incoming) -> str:
+    """The format in which an error is told: the one that was asked for, or JSON where that cannot be found out."""
+    try:
+        known = incoming.format in media.CONTENT_TYPES
+        return incoming.format if known else _format(incoming, _pairs(incoming.query))
+    except FhirError:
+        return media.JSON
 
 
 def caller_of(incoming: Incoming, interaction: Interaction, services: Services) -> Caller:
@@ -103,31 +118,34 @@ def _pairs(text: str) -> Pairs:
         ) from None
 
 
-def _check_format(incoming: Incoming, kept: Pairs) -> None:
-    """`_format` overrides Accept. https://hl7.org/fhir/R4/http.html#parameters"""
-    for name, value in kept:
+def _format(incoming: Incoming, pairs: Pairs, *, native: bool = False) -> str:
+    """The format of the answer; `_format` overrides Accept. https://hl7.org/fhir/R4/http.html#parameters
+
+    `native` says that the content of a Binary is asked for, whose type decides later.
+    """
+    for name, value in pairs:
         if name == "_pretty" and value not in ("", "true", "false"):
             raise BadRequest.of(f"_pretty '{value[:40]}' is neither true nor false.", "http._pretty", code="value")
-    formats = [value for name, value in kept if name == "_format" and value]
-    for value in formats:
-        media.check_format(value)
-    if not formats:
-        media.check_accept(incoming.headers.get("accept", ""))
+    formats = {media.named(value) for name, value in pairs if name == "_format" and value}
+    if len(formats) > 1:
+        raise BadRequest.of("_format is given twice, for JSON and for XML.", "http._format")
+    if formats:
+        return formats.pop()
+    return media.NATIVE if native else media.accepted(incoming.headers.get("accept", ""))
 
 
-def _body(incoming: Incoming, interaction: Interaction, max_depth: int) -> Any:
+def _body(incoming: Incoming, target: Target, max_depth: int) -> Any:
     """The body as JSON values; None where nothing is read, and for an operation that was sent none."""
-    if interaction.content in ("", "form") or (interaction.content == "parameters" and not incoming.body.strip()):
+    content, content_type = target.interaction.content, incoming.headers.get("content-type", "")
+    if content in ("", "form") or (content == "parameters" and not incoming.body.strip()):
         return None
-    content_type = incoming.headers.get("content-type", "")
-    if interaction.content == "patch":
-        media.patch_type(content_type)
-    else:
-        media.check_json(content_type)
     _refuse_encoded(incoming)
+    if content == "resource" and target.type == "Binary" and not media.is_fhir(content_type):
+        return binary.wrapped(incoming.body, incoming.headers, target.id)
+    form = media.patch_format(content_type) if content == "patch" else media.sent(content_type)
     if not incoming.body.strip():
-        raise BadRequest.of(f"The body is empty; a {interaction.content} is expected.", "http.body", code="required")
-    return parse(incoming.body, max_depth)
+        raise BadRequest.of(f"The body is empty; a {content} is expected.", "http.body", code="required")
+    return from_xml(incoming.body, max_depth) if form == media.XML else parse(incoming.body, max_depth)
 
 
 def _refuse_encoded(incoming: Incoming) -> None:

@@ -17,7 +17,7 @@ from fhir_lab.interactions.failure import refusal
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.interactions.router import check, perform
 from fhir_lab.interactions.writes import answer, entry_of
-from fhir_lab.outcomes import BadRequest, FhirError, Issue
+from fhir_lab.outcomes import BadRequest, FhirError, Issue, NotAcceptable
 from fhir_lab.search.values import date_range
 from fhir_lab.storage.references import references
 from fhir_lab.storage.transaction import apply
@@ -164,8 +164,11 @@ def _request(outer: Request, entry: Any, label: str) -> Request:
         headers["content-type"], body = unwrapped(outer.services, body)
     pairs = parse_qsl(query, keep_blank_values=True)
     for name, value in pairs:
-        if name == "_format" and value:
-            media.check_format(value)
+        if name == "_format" and value and media.named(value) != outer.format:
+            raise NotAcceptable.of(
+                f"_format '{value[:40]}' cannot be produced; this entry is answered in a Bundle in {outer.format}.",
+                "http._format",
+            )
     return Request(
         services=outer.services,
         router=outer.router,

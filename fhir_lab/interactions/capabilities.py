@@ -63,7 +63,7 @@ def statement(request: Request) -> Json:
         "software": software,
         "implementation": {"description": "FHIR R4 server of a diagnostics laboratory", "url": settings.fhir_base},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         **_patch_formats(request),
         "rest": [_rest(request)],
     }

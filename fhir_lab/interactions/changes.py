@@ -16,6 +16,7 @@ from fhir_lab.outcomes import BadRequest, Unprocessable
 from fhir_lab.patching import patch_of
 from fhir_lab.services import Services
 from fhir_lab.settings import Settings
+from fhir_lab.xml import from_xml
 
 
 def change_of(request: Request) -> Callable[[Resource], Resource]:
@@ -53,12 +54,12 @@ def unwrapped(services: Services, resource: Any) -> tuple[str, Any]:
         return media.FHIR_JSON, resource
     _refuse_invalid(services, resource, "Binary")
     media_type = str(resource.get("contentType", ""))
-    media.patch_type(media_type)
+    read = from_xml if media.patch_format(media_type) == media.XML else parse
     try:
         data = base64.b64decode(resource.get("data", ""))
     except binascii.Error:
         raise BadRequest.of("Binary.data is not base64.", "Binary.data", code="value") from None
-    return media_type, parse(data, services.settings.max_depth)
+    return media_type, read(data, services.settings.max_depth)
 
 
 def _refuse_invalid(services: Services, resource: Resource, resource_type: str) -> None:

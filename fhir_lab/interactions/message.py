@@ -30,6 +30,7 @@ class Response:
 
     `resource` and `outcome` are JSON text, at most one of them is filled; `version`, `last_updated` (microseconds UTC)
     and `location` (absolute URL with the version) become headers over HTTP and `Bundle.entry.response` in a Bundle.
+    With `media_type`, `resource` is something else than FHIR, which no Bundle can hold.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Response:
     last_updated: int | None = None
     location: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Request:
     With `compartment` the id is that of a resource of this type, and `type` is searched among what refers to it.
 
     `headers` have lower-case names. `kept` is the part of the query string that every link repeats (`_format`).
+    `format` is what the answer will be in: json, xml, or native for what a Binary holds.
     `returns` is minimal, representation or OperationOutcome (Prefer: return=). With `unit` the request is part of a
     transaction that somebody else opened and will commit.
     """
@@ -94,6 +97,7 @@ class Request:
     returns: str = "representation"
     lenient: bool = False
     kept: str = ""
+    format: str = "json"
     unit: Unit | None = None
 
     @property

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from fhir_lab.clock import to_micros
 from fhir_lab.documents import stamped
-from fhir_lab.openapi.examples import example
-from fhir_lab.openapi.texts import ERRORS, FHIR_JSON
+from fhir_lab.openapi.examples import example, in_both_formats
+from fhir_lab.openapi.texts import ERRORS
 from fhir_lab.security.endpoints import TOKEN_PATH
 from fhir_lab.settings import Settings
 
@@ -65,7 +65,7 @@ def responses(resource_types: Sequence[str]) -> Json:
             "description": "A Bundle; its links lead to further pages.",
             "content": _content(_page(resource_types[0])),
         },
-        "Resource": {"description": "The resource.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}},
+        "Resource": {"description": "The resource.", "content": in_both_formats({"type": "object"})},
         "Outcome": {"description": "Done, with an OperationOutcome.", "content": outcome},
         "Empty": {"description": "Done."},
         "NotModified": {"description": "The version is the one named in If-None-Match."},
@@ -75,11 +75,8 @@ def responses(resource_types: Sequence[str]) -> Json:
 
 def _resource(resource_type: str) -> Json:
     sent = example(resource_type)
-    content = {
-        "schema": {"$ref": f"#/components/schemas/{resource_type}"},
-        "example": stamped(sent, sent["id"], 1, _STORED),
-    }
-    return {"description": "The resource as it is stored.", "content": {FHIR_JSON: content}}
+    content = in_both_formats({"$ref": f"#/components/schemas/{resource_type}"}, stamped(sent, sent["id"], 1, _STORED))
+    return {"description": "The resource as it is stored.", "content": content}
 
 
 def _page(resource_type: str) -> Json:
@@ -90,4 +87,4 @@ def _page(resource_type: str) -> Json:
 
 
 def _content(example: Json) -> Json:
-    return {FHIR_JSON: {"schema": {"type": "object"}, "example": example}}
+    return in_both_formats({"type": "object"}, example)

@@ -9,6 +9,8 @@ from typing import Any
 
 import conformance
 from fhir_lab.openapi.schemas import children, choice_name, is_primitive, type_name
+from fhir_lab.openapi.texts import FHIR_JSON, FHIR_XML
+from fhir_lab.xml import to_xml
 
 Json = dict[str, Any]
 WORKED = ("Patient", "ServiceRequest", "Specimen", "Observation", "DiagnosticReport")
@@ -66,6 +68,20 @@ def transaction() -> Json:
             {"resource": order, "request": {"method": "POST", "url": "ServiceRequest"}},
         ],
     }
+
+
+def in_both_formats(schema: Json, sent: Json | None = None, *, in_xml: bool = False) -> Json:
+    """The `content` of a body or an answer in JSON, with an example if there is one, and in XML.
+
+    A schema of JSON says nothing about XML. Where a page has to show how that looks, it has the example as well:
+    everywhere would make the documents a tenth larger.
+    """
+    content: Json = {FHIR_JSON: {"schema": schema}, FHIR_XML: {"schema": {"type": "string"}}}
+    if sent is not None:
+        content[FHIR_JSON]["example"] = sent
+        if in_xml:
+            content[FHIR_XML]["example"] = to_xml(sent).decode()
+    return content
 
 
 def _required(table: str, path: str) -> Json:

@@ -8,8 +8,8 @@ from typing import Any
 from fhir_lab.interactions.message import Interaction
 from fhir_lab.interactions.operation import Operation, Parameter
 from fhir_lab.openapi import parameters
-from fhir_lab.openapi.examples import example
-from fhir_lab.openapi.texts import ERRORS, FHIR_JSON
+from fhir_lab.openapi.examples import example, in_both_formats
+from fhir_lab.openapi.texts import ERRORS
 
 Json = dict[str, Any]
 _ANSWERS = (400, 401, 403, 404, 422)
@@ -30,7 +30,7 @@ def fhir_operation(row: Interaction, resource_type: str) -> Json:
         "responses": _responses(),
     }
     if row.content:
-        found["requestBody"] = {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}
+        found["requestBody"] = {"content": in_both_formats({"type": "object"})}
     return found
 
 
@@ -53,6 +53,6 @@ def _query(parameter: Parameter) -> Json:
 
 
 def _responses() -> Json:
-    done = {"description": "The answer.", "content": {FHIR_JSON: {"schema": {"type": "object"}}}}
+    done = {"description": "The answer.", "content": in_both_formats({"type": "object"})}
     named = {str(status): {"$ref": f"#/components/responses/{ERRORS[status][0]}"} for status in _ANSWERS}
     return {"200": done, **named}

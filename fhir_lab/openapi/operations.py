@@ -8,8 +8,8 @@ from typing import Any
 
 from fhir_lab.interactions.message import Interaction
 from fhir_lab.openapi import parameters
-from fhir_lab.openapi.examples import example, transaction
-from fhir_lab.openapi.texts import ERRORS, FHIR_JSON, HTTP, TEXTS, Text
+from fhir_lab.openapi.examples import example, in_both_formats, transaction
+from fhir_lab.openapi.texts import ERRORS, HTTP, TEXTS, Text
 from fhir_lab.patching import FORMATS, JSON_PATCH, MERGE_PATCH
 from fhir_lab.search.registry import Registry
 
@@ -78,22 +78,26 @@ def _body(row: Interaction, resource_type: str, registry: Registry) -> Json:
     sent = example(resource_type) if "{type}" in row.path else transaction()
     if "{id}" not in row.path:
         sent.pop("id", None)
-    content = {"schema": {"$ref": f"#/components/schemas/{resource_type}"}, "example": sent}
-    return {"required": True, "content": {FHIR_JSON: content}}
+    schema = {"$ref": f"#/components/schemas/{resource_type}"}
+    return {"required": True, "content": in_both_formats(schema, sent, in_xml=row.path in ("/{type}/{id}", "/"))}
 
 
 def _patches(resource_type: str) -> Json:
     """One change, written in each format."""
     change = (("type", "valueCode", "add"), ("path", "valueString", resource_type), ("name", "valueString", "language"))
     parts = [{"name": name, kind: value} for name, kind, value in (*change, ("value", "valueCode", "en"))]
-    examples: Json = {
-        JSON_PATCH: [{"op": "add", "path": "/language", "value": "en"}],
-        FHIR_JSON: {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]},
-        MERGE_PATCH: {"language": "en"},
+    paths = in_both_formats(
+        {"type": "object"}, {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+    )
+    written: Json = {
+        JSON_PATCH: {
+            "schema": {"type": "array", "items": {"type": "object"}},
+            "example": [{"op": "add", "path": "/language", "value": "en"}],
+        },
+        MERGE_PATCH: {"schema": {"type": "object"}, "example": {"language": "en"}},
+        **paths,
     }
-    operations: Json = {"type": "array", "items": {"type": "object"}}
-    schemas: Json = {JSON_PATCH: operations, FHIR_JSON: {"type": "object"}, MERGE_PATCH: {"type": "object"}}
-    return {name: {"schema": schemas[name], "example": examples[name]} for name in FORMATS}
+    return {name: written[name] for name in FORMATS}
 
 
 def _responses(row: Interaction, resource_type: str, text: Text) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 FHIR_JSON = "application/fhir+json"
+FHIR_XML = "application/fhir+xml"
 HTTP = "https://hl7.org/fhir/R4/http.html"
 
 

@@ -16,9 +16,15 @@ Patch = Callable[[Resource], Resource]
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 FHIR_JSON = "application/fhir+json"
+FHIR_XML = "application/fhir+xml"
 PLAIN_JSON = ("application/json", "text/json", "")
 # What the CapabilityStatement tells; plain JSON is taken for what its content looks like.
-FORMATS: Mapping[str, str] = {JSON_PATCH: "JSON Patch", FHIR_JSON: "FHIRPath Patch", MERGE_PATCH: "JSON Merge Patch"}
+FORMATS: Mapping[str, str] = {
+    JSON_PATCH: "JSON Patch",
+    FHIR_JSON: "FHIRPath Patch",
+    FHIR_XML: "FHIRPath Patch",
+    MERGE_PATCH: "JSON Merge Patch",
+}
 
 
 def patch_of(media_type: str, body: Any, max_depth: int, max_bytes: int) -> Patch:

@@ -81,7 +81,7 @@ def test_a_patch_that_changes_nothing_makes_no_version(api: Api) -> None:
     assert api.get("/Patient/a/_history").json()["total"] == 1
 
 
-@pytest.mark.parametrize("content_type", ["application/xml-patch+xml", "application/xml", "text/plain", "text/turtle"])
+@pytest.mark.parametrize("content_type", ["application/xml-patch+xml", "text/plain", "text/turtle"])
 def test_other_formats_are_415_and_told_which_are_read(api: Api, content_type: str) -> None:
     api.put("/Patient/a", patient("a"))
     refused = api.call("PATCH", "/Patient/a", XML, Content_Type=content_type)

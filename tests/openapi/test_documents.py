@@ -16,11 +16,13 @@ from fhir_lab.openapi.parameters import RESULT_PARAMETERS
 from fhir_lab.security.roles import ROLES
 from fhir_lab.security.tokens import issue
 from fhir_lab.services import Services
+from fhir_lab.xml import from_xml
 from tests.support.asgi import call
 from tests.support.client import Client
 
 Json = dict[str, Any]
 FHIR_JSON = "application/fhir+json"
+FHIR_XML = "application/fhir+xml"
 
 
 @pytest.fixture
@@ -56,15 +58,19 @@ def _resolved(document: Json, value: Json) -> Json:
     return found
 
 
-def _send(client: Client, document: Json, method: str, path: str, operation: Json) -> tuple[int, Json]:
-    """Send an operation as the page has filled it in."""
+def _send(
+    client: Client, document: Json, method: str, path: str, operation: Json, *, media_type: str = FHIR_JSON
+) -> tuple[int, Json]:
+    """Send an operation as the page has filled it in; the answer is asked for in JSON."""
     parameters = [_resolved(document, parameter) for parameter in operation["parameters"]]
     filled_in = [parameter for parameter in parameters if "example" in parameter]
     for parameter in filled_in:
         path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
     query = {parameter["name"]: parameter["example"] for parameter in filled_in if parameter["in"] == "query"}
-    body = operation.get("requestBody", {}).get("content", {}).get(FHIR_JSON, {}).get("example")
-    response = client.send(method, path.lstrip("/"), params=query, json=body)
+    body = operation.get("requestBody", {}).get("content", {}).get(media_type, {}).get("example")
+    sent = {"content": body} if isinstance(body, str) else {"json": body}
+    headers = {"Content-Type": media_type, "Accept": FHIR_JSON}
+    response = client.send(method, path.lstrip("/"), headers, params=query, **sent)
     return response.status_code, response.json()
 
 
@@ -94,6 +100,15 @@ def test_what_is_documented_is_what_is_routed(documents: Documents) -> None:
     shown = {(method, path) for method, path, _ in _operations(documents.of_type("Patient"))}
     shown |= {(method, path) for method, path, _ in _operations(documents.of_system())}
     assert shown == {(row.method, row.path.replace("{type}", "Patient")) for row in INTERACTIONS}
+
+
+def test_what_is_read_or_answered_in_json_is_so_in_xml(documents: Documents) -> None:
+    document = documents.of_type("Patient")
+    found = [part["content"] for part in _parts(document) if FHIR_JSON in part.get("content", {})]
+    assert len(found) > 10
+    assert all(FHIR_XML in content for content in found)
+    sent = document["paths"]["/Patient/{id}"]["put"]["requestBody"]["content"]
+    assert from_xml(sent[FHIR_XML]["example"].encode()) == sent[FHIR_JSON]["example"]
 
 
 def test_the_types_of_the_laboratory_come_first_and_none_is_missing(documents: Documents) -> None:
@@ -132,11 +147,11 @@ def test_the_example_of_every_type_is_valid(documents: Documents, sqlite_service
     assert issues == {}
 
 
-def test_the_first_steps_work_as_they_are_filled_in_from_top_to_bottom_and_again(services: Services) -> None:
+def test_the_first_steps_work_as_they_are_filled_in_from_top_to_bottom_and_again_in_xml(services: Services) -> None:
     client = _client(services)
     document = Documents(services, INTERACTIONS).of_first_steps()
-    for written in (201, 200):
-        answers = [_send(client, document, *operation) for operation in _operations(document)]
+    for written, media_type in ((201, FHIR_JSON), (200, FHIR_XML)):
+        answers = [_send(client, document, *operation, media_type=media_type) for operation in _operations(document)]
         assert [status for status, _ in answers] == [written] * 5 + [200, 200], answers
         found = [[entry["resource"]["id"] for entry in bundle["entry"]] for _, bundle in answers[5:]]
         assert found == [["example-glucose"], ["example-report"]]
