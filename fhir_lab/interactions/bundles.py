@@ -47,14 +47,14 @@ def searched(base: str, version: Version, mode: str, cut: Cut | None = None) -> 
     }
 
 
-def historic(base: str, version: Version) -> Json:
-    """An entry of a history Bundle; a version that deleted has no resource."""
+def historic(base: str, version: Version, cut: Cut | None = None) -> Json:
+    """An entry of a history Bundle; a version that deleted has no resource. `cut` is as for a searchset."""
     method = METHODS[version.interaction]
     url = version.type if method == "POST" else f"{version.type}/{version.id}"
     status = 204 if method == "DELETE" else 201 if version.version == 1 else 200
     entry: Json = {"fullUrl": resource_url(base, version.type, version.id)}
     if version.content is not None:
-        entry["resource"] = orjson.Fragment(version.content)
+        entry["resource"] = orjson.Fragment(reduced(version.content, cut) if cut else version.content)
     entry["request"] = {"method": method, "url": url}
     entry["response"] = {
         "status": _status(status),

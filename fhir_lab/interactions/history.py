@@ -5,19 +5,24 @@ from urllib.parse import urlencode
 from fhir_lab.http.links import page_links
 from fhir_lab.interactions.bundles import bundle, historic
 from fhir_lab.interactions.message import Request, Response
+from fhir_lab.interactions.subset import PARAMETERS as SUBSET
+from fhir_lab.interactions.subset import cut_of
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.search.values import date_range
 from fhir_lab.storage.history import history as versions
 
-PARAMETERS = ("_since", "_at", "_count", "_page")
+PARAMETERS = ("_since", "_at", "_count", "_page", *SUBSET)
 
 
 def history(request: Request) -> Response:
     """200 with a history Bundle of one page; `_since`, `_at` and `_count` as in R4, `_page` comes from its links.
 
+    `_summary` and `_elements` are for each version; `_summary=count` leaves only the total.
+
     Raises `BadRequest` for a malformed parameter, `NotFound` and `Forbidden`.
     """
     given = _given(request)
+    cut = cut_of(request.parameters, *([request.type] if request.type else request.router.types))
     low, high = _moment(request, "_at", given.get("_at"))
     since, _ = _moment(request, "_since", given.get("_since"))
     with request.reading() as unit:
@@ -27,7 +32,7 @@ def history(request: Request) -> Response:
             request.id or None,
             since=since,
             at=None if low is None or high is None else (low, high),
-            count=_count(request, given.get("_count")),
+            count=0 if given.get("_summary") == "count" else _count(request, given.get("_count")),
             cursor=given.get("_page"),
         )
     kept = [(name, value) for name, value in given.items() if name != "_page"]
@@ -39,7 +44,7 @@ def history(request: Request) -> Response:
     }
     path = "/".join(filter(None, (request.base, request.type, request.id, "_history")))
     links = page_links(path, queries, request.kept)
-    entries = [historic(request.base, version) for version in page.versions]
+    entries = [historic(request.base, version, cut) for version in page.versions]
     return Response(200, bundle("history", entries, links=links, total=page.total, now=request.services.clock.now()))
 
 

@@ -29,7 +29,15 @@ SEARCHES = (
     *("_containedType=container", "_score=true", "_text=a", "_content=a", "_query=a", "_filter=a", "_count=1&_count=2"),
     *("_total=none&_total=accurate", "_since=2020", "_at=2020", "_maxresults=1", "page=2", "__explain=maybe"),
 )
-HISTORIES = ("_summary=true", "_elements=id", "_total=none", "_sort=_id", "_list=x", "_type=Patient")
+HISTORIES = (
+    "_summary=x",
+    "_elements=nonsense",
+    "_elements=id&_summary=true",
+    "_total=none",
+    "_sort=_id",
+    "_list=x",
+    "_type=Patient",
+)
 
 
 def test_a_request_does_what_its_parameters_say_or_nothing(api: Api) -> None:
