@@ -15,13 +15,14 @@ from fhir_lab.validation.walk import Check, Walk, shown
 LARGEST_EXPONENT = 307
 MAX_STRING = 1024 * 1024
 
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+# No XML can hold these, not even escaped: https://www.w3.org/TR/xml/#charsets
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _WHITE = re.compile(r"\s")
 _ZONE = r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
 _DAY = r"(?!0000)([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _PARTIAL = r"(?!0000)[0-9]{4}(-(0[1-9]|1[0-2]))?"
-_WORD = r"[^\s\x00-\x1f\ud800-\udfff]+"
+_WORD = r"[^\s\x00-\x1f\ud800-\udfff\ufffe\uffff]+"
 _ZONELESS = re.compile(rf"{_DAY}T([0-9:.]*)")
 
 
@@ -112,10 +113,10 @@ def uri(value: Any, path: str, walk: Walk, parent: dict[str, Any]) -> None:
 
 
 PRIMITIVES: dict[str, Check] = {
-    "base64Binary": _written("base64", r"[0-9a-zA-Z+/\s]*={0,2}\s*", "base64 text is allowed", _base64),
+    "base64Binary": _written("base64", r"[0-9a-zA-Z+/ \t\r\n]*={0,2}[ \t\r\n]*", "base64 text is allowed", _base64),
     "boolean": boolean,
     "canonical": uri,
-    "code": _written("a code", rf"{_WORD}(\s{_WORD})*", "words parted by single blanks are allowed"),
+    "code": _written("a code", rf"{_WORD}( {_WORD})*", "words parted by single blanks are allowed"),
     "date": _written("a date", rf"{_DAY}|{_PARTIAL}", "YYYY, YYYY-MM or YYYY-MM-DD is allowed", _calendar),
     "dateTime": _written(
         "a dateTime",

@@ -1,9 +1,12 @@
 """How XML is written: order, attributes, escapes, and indentation that leaves narratives alone."""
 
+import json
+
 import pytest
 from lxml import etree
 
-from fhir_lab.documents import Resource, parse
+from fhir_lab.documents import Resource, dumps, parse
+from fhir_lab.validation import Validator
 from fhir_lab.xml import to_xml
 
 START = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -61,3 +64,24 @@ def test_digits_are_those_of_the_document() -> None:
 def test_a_property_that_the_type_does_not_have_is_never_lost_in_silence() -> None:
     with pytest.raises(ValueError, match="colour"):
         to_xml({"resourceType": "Patient", "colour": "red"})
+
+
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\x01", "\x1f"])
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        ({"resourceType": "Patient", "name": [{"text": "a%b"}]}, "Patient.name[0].text"),
+        ({"resourceType": "Patient", "language": "a%b"}, "Patient.language"),
+        ({"resourceType": "Patient", "photo": [{"contentType": "a/b", "data": "aaaa%"}]}, "Patient.photo[0].data"),
+        ({"resourceType": "Patient", "implicitRules": "urn:a%b"}, "Patient.implicitRules"),
+        (
+            {"resourceType": "Patient", "text": {"status": "generated", "div": DIV.replace("a", "%")}},
+            "Patient.text.div",
+        ),
+        ({"resourceType": "Patient", "name": [{"id": "%", "text": "x"}]}, "Patient.name[0].id"),
+    ],
+)
+def test_what_no_xml_can_hold_is_not_stored_in_the_first_place(character: str, resource: Resource, path: str) -> None:
+    hostile = parse(dumps(resource).replace(b"%", json.dumps(character)[1:-1].encode()))
+    [issue] = Validator().check(hostile, "Patient")
+    assert issue.expression == (path,)
