@@ -50,20 +50,25 @@ def security_schemes(settings: Settings) -> Json:
     return schemes
 
 
-def responses(resource_types: Sequence[str]) -> Json:
-    """The answers that operations refer to by name; a resource by the name of its type."""
+def outcome_schema() -> Json:
+    """The schema `Outcome`: an OperationOutcome, by the example of an error."""
     issue = {
         "severity": "error",
         "code": "invalid",
         "details": {"text": "What is wrong."},
         "expression": ["Patient.name"],
     }
-    outcome = _content({"resourceType": "OperationOutcome", "issue": [issue]})
+    return {"type": "object", "example": {"resourceType": "OperationOutcome", "issue": [issue]}}
+
+
+def responses(resource_types: Sequence[str]) -> Json:
+    """The answers that operations refer to by name; a resource by the name of its type."""
+    outcome = in_both_formats({"$ref": "#/components/schemas/Outcome"})
     return {
         **{name: _resource(name) for name in resource_types},
         "Page": {
             "description": "A Bundle; its links lead to further pages.",
-            "content": _content(_page(resource_types[0])),
+            "content": in_both_formats({"type": "object"}, _page(resource_types[0])),
         },
         "Resource": {"description": "The resource.", "content": in_both_formats({"type": "object"})},
         "Outcome": {"description": "Done, with an OperationOutcome.", "content": outcome},
@@ -84,7 +89,3 @@ def _page(resource_type: str) -> Json:
     entry = {"fullUrl": f".../{resource_type}/{found['id']}", "resource": found, "search": {"mode": "match"}}
     link = {"relation": "self", "url": f".../{resource_type}?_count=20"}
     return {"resourceType": "Bundle", "type": "searchset", "total": 1, "link": [link], "entry": [entry]}
-
-
-def _content(example: Json) -> Json:
-    return in_both_formats({"type": "object"}, example)

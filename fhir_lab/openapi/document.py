@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fhir_lab.interactions.message import Interaction
-from fhir_lab.openapi.components import responses, security, security_schemes
+from fhir_lab.openapi.components import outcome_schema, responses, security, security_schemes
 from fhir_lab.openapi.examples import WORKED
 from fhir_lab.openapi.fhir_operations import fhir_operation
 from fhir_lab.openapi.operations import operation
@@ -104,7 +104,10 @@ class Documents:
             "security": security(self._settings),
             "paths": paths,
             "components": {
-                "schemas": {name: schema for each in types for name, schema in resource_schemas(each).items()},
+                "schemas": {
+                    "Outcome": outcome_schema(),
+                    **{name: schema for each in types for name, schema in resource_schemas(each).items()},
+                },
                 "responses": responses(types),
                 "securitySchemes": security_schemes(self._settings),
             },
