@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from fhir_lab.commands import alive, data, demo, doctor, messages, processes, tokens, users
+from fhir_lab.commands import alive, data, demo, doctor, messages, processes, reindex, tokens, users
 
 app = typer.Typer(
     name="fhir-lab",
@@ -13,7 +13,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (demo, processes, data, tokens, users, messages, doctor, alive):
+for group in (demo, processes, data, reindex, tokens, users, messages, doctor, alive):
     group.register(app)
 
 

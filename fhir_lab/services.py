@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fhir_lab.security.keys import KeyRing
     from fhir_lab.security.tokens import VerifiedTokens
     from fhir_lab.storage.hooks import WriteHook
+    from fhir_lab.storage.parameters import Parameters
     from fhir_lab.storage.references import Locator
     from fhir_lab.validation import Validator
 
@@ -38,22 +39,28 @@ class Services:
             self.settings.var.mkdir(parents=True, exist_ok=True)
         return Database(self.settings.database, self.settings.database_pool)
 
-    @cached_property
+    @property
     def registry(self) -> "Registry":
-        """The search parameters of every resource type."""
-        from fhir_lab.search.registry import Registry
+        """The search parameters of every resource type, as this process last saw them."""
+        return self.parameters.registry
 
-        return Registry.load()
+    @cached_property
+    def parameters(self) -> "Parameters":
+        """Keeps the registry in step with the SearchParameter resources of the database."""
+        from fhir_lab.storage.parameters import Parameters
+
+        return Parameters()
 
     @cached_property
     def builtin(self) -> "Builtins":
         """The resources that come with the server; a part that has some adds (type, documents by id) here."""
         from conformance import profiles
         from fhir_lab.builtin import Builtins, search_parameters, terminology
+        from fhir_lab.search.registry import Registry
 
         return Builtins(
             [
-                ("SearchParameter", lambda: search_parameters.documents(self.registry)),
+                ("SearchParameter", lambda: search_parameters.documents(Registry.load())),
                 ("OperationDefinition", _operation_definitions),
                 ("CodeSystem", terminology.code_systems),
                 ("ValueSet", terminology.value_sets),
@@ -86,9 +93,14 @@ class Services:
     def write_hooks(self) -> "Mapping[str, WriteHook]":
         """What some types add to their own writes, by type."""
         from fhir_lab.storage.definitions import DefinitionHook
+        from fhir_lab.storage.parameters import ParameterHook
         from fhir_lab.subscriptions.hooks import SubscriptionHook
 
-        return {"Subscription": SubscriptionHook(), "StructureDefinition": DefinitionHook()}
+        return {
+            "SearchParameter": ParameterHook(),
+            "StructureDefinition": DefinitionHook(),
+            "Subscription": SubscriptionHook(),
+        }
 
     @cached_property
     def queue(self) -> "Queue":

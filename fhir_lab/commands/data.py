@@ -1,4 +1,4 @@
-"""`migrate`, `load`, `adopt`, `reindex`: the commands that change the database as a whole."""
+"""`migrate`, `load` and `adopt`: commands that change the database as a whole."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (migrate, load, adopt, reindex):
+    for command in (migrate, load, adopt):
         app.command()(command)
 
 
@@ -111,30 +111,3 @@ def _adopt_all(step: "Callable[[str, int], Step]", tables: list[str]) -> "tuple[
                 last = done.last
         if not adopted or not refused:
             return counts, refused
-
-
-def reindex() -> None:
-    """Rebuild the search index and the lab tables of every resource from its document."""
-    from rich.progress import Progress
-
-    from fhir_lab.storage.reindex import count
-    from fhir_lab.storage.reindex import reindex as rebuild
-    from fhir_lab.storage.unit import Unit
-
-    with services() as found:
-        need_schema(found)
-        who = caller("reindex")
-        with found.database.read() as connection:
-            total = count(Unit(connection, who, found))
-
-        def next_pks(after: int) -> list[int]:
-            return found.database.transact(lambda connection: rebuild(Unit(connection, who, found), after))
-
-        rebuilt, pks = 0, next_pks(0)
-        with Progress(console=console(stderr=True), transient=True) as progress:
-            task = progress.add_task("reindex", total=total)
-            while pks:
-                rebuilt += len(pks)
-                progress.update(task, completed=rebuilt)
-                pks = next_pks(pks[-1])
-    print(f"Reindexed {rebuilt:,} resources.")

@@ -40,10 +40,12 @@ def capabilities(request: Request) -> Response:
     mode = dict(request.parameters).get("mode", "full")
     if mode not in MODES:
         raise BadRequest.of(f"mode '{mode[:40]}' is not supported; allowed: {', '.join(MODES)}.", "http.mode")
-    remembered = request.router.remembered
-    if "metadata" not in remembered:
-        remembered["metadata"] = dumps(statement(request))
-    return Response(200, remembered["metadata"])
+    services, remembered = request.services, request.router.remembered
+    services.parameters.look(services.database)
+    key = f"metadata with search parameters {services.parameters.stamp}"
+    if key not in remembered:
+        remembered[key] = dumps(statement(request))
+    return Response(200, remembered[key])
 
 
 def statement(request: Request) -> Json:

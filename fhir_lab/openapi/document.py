@@ -17,6 +17,7 @@ from fhir_lab.openapi.operations import operation
 from fhir_lab.openapi.parameters import common_parameters, search_parameters
 from fhir_lab.openapi.schemas import resource_schemas
 from fhir_lab.openapi.texts import TEXTS
+from fhir_lab.search.registry import Registry
 from fhir_lab.services import Services
 
 Json = dict[str, Any]
@@ -39,8 +40,12 @@ class Documents:
 
     def __init__(self, services: Services, interactions: Sequence[Interaction]) -> None:
         self._settings = services.settings
-        self._registry = services.registry
+        self._services = services
         self._interactions = [row for row in interactions if row.operation or (row.name, row.path) in TEXTS]
+
+    @property
+    def _registry(self) -> Registry:
+        return self._services.registry
 
     @property
     def types(self) -> tuple[str, ...]:

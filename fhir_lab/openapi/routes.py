@@ -46,6 +46,7 @@ def routes(services: Services, interactions: Sequence[Interaction]) -> list[Base
 class _Site:
     def __init__(self, services: Services, interactions: Sequence[Interaction]) -> None:
         self._documents = Documents(services, interactions)
+        self._services = services
         self._settings = services.settings
         self._prefix = urlsplit(services.settings.public_url).path
         self._general: dict[str, Callable[[Request], dict[str, Any]]] = {
@@ -65,6 +66,7 @@ class _Site:
     def document(self, request: Request) -> Response:
         """GET /openapi/{name}.json: one document. Raises `NotFound`."""
         name = self._known(request)
+        self._services.parameters.look(self._services.database)
         make = self._general.get(name)
         found = make(request) if make else self._documents.of_type(name)
         return Response(orjson.dumps(found), media_type="application/json", headers={"Cache-Control": "no-cache"})

@@ -56,6 +56,13 @@ class Reader:
         """The search parameter of this code. Raises `UnknownParameter`, which names the codes that exist."""
         found = self.registry.get(resource_type, code)
         if found is None:
+            waiting = self.registry.waiting(resource_type, code)
+            if waiting is not None:
+                raise UnknownParameter.of(
+                    f"The index does not hold '{code}' of {resource_type} yet. Run: fhir-lab reindex --parameter "
+                    f"{waiting.url}",
+                    f"http.{where}",
+                )
             known = sorted(self.registry.of(resource_type))
             raise UnknownParameter.of(
                 f"{resource_type} has no search parameter '{code}'.{nearest(code, known)} It has: {', '.join(known)}.",
@@ -102,7 +109,7 @@ class Reader:
         if parameter.kind == "reference":
             return self._reference(modifier, text)
         if parameter.kind == "composite":
-            parts = [(self.registry.of(parameter.type)[part.code], part.shared) for part in parameter.components]
+            parts = [(self.registry.part(parameter, part), part.shared) for part in parameter.components]
             return composite.read(text, parts, lambda part, value: self._value(part, "", value))
         if parameter.kind == "date":
             return date.read(text, self._place, self._now)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from conformance import elements, required_codes
 from fhir_lab.documents import Resource
+from fhir_lab.search.elements import BACKBONE, Element, below, branches_of, children, ends, root_of
 from fhir_lab.search.fhirpath import (
     And,
     Child,
@@ -45,11 +45,6 @@ class Node(NamedTuple):
 
 Reader = Callable[[Any], list[Node]]
 Truth = Callable[[Any], bool | None]
-BACKBONE = "BackboneElement"
-ANY_RESOURCE = ("Resource", "DomainResource")
-BOOLEAN_SYSTEMS = frozenset(
-    {"http://hl7.org/fhir/special-values", "http://terminology.hl7.org/CodeSystem/special-values"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +62,31 @@ class Expression:
             return self.whole(resource)
         return [node for name, read in self.branches if name in resource for node in read(resource[name])]
 
+    def only(self, types: frozenset[str]) -> "Expression":
+        """The same, without nodes of other datatypes."""
+        whole = None if self.whole is None else _of_types(self.whole, types)
+        return Expression(tuple((name, _of_types(read, types)) for name, read in self.branches), whole)
+
 
 def compile_expression(text: str, resource_type: str) -> Expression:
     """Compile `text` for resources of one type. Raises `ValueError` when not even fhirpathpy can read it."""
     try:
-        return _compile(parse(text), _Element(resource_type, resource_type, False))
+        return _compile(parse(text), root_of(resource_type))
     except UnsupportedError:
         return Expression(whole=_fallback(text, resource_type))
+
+
+def compile_strictly(text: str, resource_type: str) -> tuple[Expression, frozenset[str]]:
+    """An expression of the subset, and the datatypes that it may find, for what a client wrote.
+
+    Raises `UnsupportedError` for anything beyond the subset: nobody outside gets to run FHIRPath on every write.
+    """
+    root = root_of(resource_type)
+    tree = parse(text)
+    found = _compile(tree, root)
+    if not isinstance(tree, Paths):
+        return found, frozenset({"boolean"})
+    return found, frozenset(end.type for steps in branches_of(tree, root) for end in ends(steps, root))
 
 
 def reference_type(reference: Mapping[str, Any]) -> str:
@@ -84,86 +97,20 @@ def reference_type(reference: Mapping[str, Any]) -> str:
     return str(reference.get("type", ""))
 
 
-def code_systems(text: str, resource_type: str) -> frozenset[str]:
-    """The code systems implied by the `code` and `boolean` elements that an expression ends at, from their bindings."""
-    ends = _ends_of(text, resource_type)
-    systems = {system for end in ends if end.type == "code" for system, _ in required_codes().get(end.value_set, ())}
-    return BOOLEAN_SYSTEMS | systems if any(end.type == "boolean" for end in ends) else frozenset(systems)
-
-
-def datatypes(text: str, resource_type: str) -> frozenset[str]:
-    """The datatypes of the elements that an expression ends at, as far as the tables show them."""
-    return frozenset(end.type for end in _ends_of(text, resource_type))
-
-
-def _ends_of(text: str, resource_type: str) -> "list[_Element]":
-    try:
-        tree = parse(text)
-        root = _Element(resource_type, resource_type, False)
-        if not isinstance(tree, Paths):
-            return [_Element("boolean", "boolean", False)]
-        return [element for steps in tree.branches for element in _ends(_below(steps, root), root)]
-    except UnsupportedError:
-        return []
-
-
-class _Element(NamedTuple):
-    """An element as the tables know it: the path that defines its children, its datatype, whether it repeats."""
-
-    path: str
-    type: str
-    repeated: bool
-    value_set: str = ""  # of a required binding
-
-
-def _children(parent: _Element, name: str) -> list[tuple[str, _Element]]:
-    """The properties that hold the element `name` of `parent`: one, or one for each type of a choice."""
-    table = elements().get(parent.path.partition(".")[0], {"elements": {}})["elements"]
-    path = f"{parent.path}.{name}"
-    if path in table:
-        return [(name, _element(path, table[path], 0))]
-    choice = table.get(path + "[x]")
-    if choice is None:
-        raise UnsupportedError(f"{parent.path} has no element {name}")
-    found = [_element(path, choice, index) for index in range(len(choice["types"]))]
-    return [(name + element.type[0].upper() + element.type[1:], element) for element in found]
-
-
-def _ends(steps: Sequence[Step], element: _Element) -> list[_Element]:
-    found = [element]
-    for step in steps:
-        if isinstance(step, Child):
-            found = [child for parent in found for _, child in _children(parent, step.name)]
-        elif isinstance(step, OfType):
-            found = [candidate for candidate in found if candidate.type == step.type]
-    return found
-
-
-def _element(path: str, entry: Mapping[str, Any], index: int) -> _Element:
-    repeated = entry["card"].rpartition("..")[2] not in ("0", "1")
-    if "sameAs" in entry:
-        return _Element(entry["sameAs"], BACKBONE, repeated)
-    type_ = entry["types"][index]
-    name = type_ if isinstance(type_, str) else type_[0]
-    if name in (BACKBONE, "Element"):
-        return _Element(path, BACKBONE, repeated)
-    return _Element(name, name, repeated, entry.get("required", ""))
-
-
-def _compile(tree: Tree, root: _Element) -> Expression:
+def _compile(tree: Tree, root: Element) -> Expression:
     if isinstance(tree, And | Compare | Exists | Is):
         return Expression(whole=_boolean(_condition(tree, root)))
     if not isinstance(tree, Paths):
         raise UnsupportedError("a literal finds nothing")
     branches: list[tuple[str, Reader]] = []
-    for steps in (_below(steps, root) for steps in tree.branches):
+    for steps in branches_of(tree, root):
         if not steps or not isinstance(steps[0], Child):
             return _together(tree, root)
         branches += _properties(steps, root, nested=False)
     return Expression(branches=tuple(branches))
 
 
-def _together(tree: Paths, root: _Element) -> Expression:
+def _together(tree: Paths, root: Element) -> Expression:
     """A union with a branch that needs the resource as a whole."""
     return Expression(whole=_finder(tree, root))
 
@@ -176,11 +123,11 @@ def _boolean(truth: Truth) -> Reader:
     return read
 
 
-def _properties(steps: Sequence[Step], parent: _Element, nested: bool) -> list[tuple[str, Reader]]:
+def _properties(steps: Sequence[Step], parent: Element, nested: bool) -> list[tuple[str, Reader]]:
     """(property, reader of its value) for the Child that `steps` begin with, and all that follows it."""
     child, rest = steps[0], steps[1:]
     assert isinstance(child, Child)
-    options = _children(parent, child.name)
+    options = children(parent, child.name)
     if rest and isinstance(rest[0], OfType):
         options = [option for option in options if option[1].type == rest[0].type]
         rest = rest[1:]
@@ -189,10 +136,28 @@ def _properties(steps: Sequence[Step], parent: _Element, nested: bool) -> list[t
             raise UnsupportedError("an index below a repeated element")
         at = rest[0].at
         return [(name, _nth(at, _item(rest[1:], element, nested=True))) for name, element in options]
-    return [(name, _value(rest, element, nested)) for name, element in options]
+    if len(options) == 1:
+        return [(name, _value(rest, element, nested)) for name, element in options]
+    return _fitting_options(options, rest, nested)
 
 
-def _value(steps: Sequence[Step], element: _Element, nested: bool) -> Reader:
+def _fitting_options(
+    options: Sequence[tuple[str, Element]], rest: Sequence[Step], nested: bool
+) -> list[tuple[str, Reader]]:
+    """The types of a choice that have what follows. Raises `UnsupportedError` when none has."""
+    found: list[tuple[str, Reader]] = []
+    reason: UnsupportedError | None = None
+    for name, element in options:
+        try:
+            found.append((name, _value(rest, element, nested)))
+        except UnsupportedError as error:
+            reason = error
+    if not found and reason is not None:
+        raise reason
+    return found
+
+
+def _value(steps: Sequence[Step], element: Element, nested: bool) -> Reader:
     """The reader of a property's value: of each item where the element repeats."""
     if not element.repeated:
         return _item(steps, element, nested)
@@ -216,7 +181,7 @@ def _nth(at: int, read: Reader) -> Reader:
     return read_one
 
 
-def _item(steps: Sequence[Step], element: _Element, nested: bool) -> Reader:
+def _item(steps: Sequence[Step], element: Element, nested: bool) -> Reader:
     """The reader of one item of an element."""
     if not steps:
         type_ = element.type
@@ -238,11 +203,15 @@ def _descend(properties: Sequence[tuple[str, Reader]]) -> Reader:
     return lambda item: [node for name, read in properties if name in item for node in read(item[name])]
 
 
+def _of_types(read: Reader, types: frozenset[str]) -> Reader:
+    return lambda value: [node for node in read(value) if node.type in types]
+
+
 def _filter(truth: Truth, read: Reader) -> Reader:
     return lambda item: read(item) if truth(item) else []
 
 
-def _condition(condition: Condition, element: _Element) -> Truth:
+def _condition(condition: Condition, element: Element) -> Truth:
     if isinstance(condition, And):
         return _both(_condition(condition.left, element), _condition(condition.right, element))
     if isinstance(condition, Is):
@@ -253,15 +222,9 @@ def _condition(condition: Condition, element: _Element) -> Truth:
     return _compared(find, condition.value.value, condition.negated)
 
 
-def _finder(paths: Paths, element: _Element) -> Reader:
-    readers = [_item(_below(steps, element), element, nested=False) for steps in paths.branches]
+def _finder(paths: Paths, element: Element) -> Reader:
+    readers = [_item(below(steps, element), element, nested=False) for steps in paths.branches]
     return lambda item: [node for read in readers for node in read(item)]
-
-
-def _below(steps: Sequence[Step], element: _Element) -> Sequence[Step]:
-    """`steps` without the name of the resource itself, which may stand first."""
-    first = steps[0] if steps else None
-    return steps[1:] if isinstance(first, Child) and first.name in (element.type, *ANY_RESOURCE) else steps
 
 
 def _both(left: Truth, right: Truth) -> Truth:
@@ -285,7 +248,7 @@ def _compared(find: Reader, literal: str | bool | float, negated: bool) -> Truth
     return truth
 
 
-def _refers_to(condition: Is, element: _Element) -> Truth:
+def _refers_to(condition: Is, element: Element) -> Truth:
     """`resolve() is T`, answered from the reference itself: no document is fetched."""
     if any(steps[-1:] != (Resolve(),) for steps in condition.paths.branches):
         raise UnsupportedError("only resolve() is asked for its type")

@@ -109,7 +109,7 @@ def _plan(registry: Registry, resource_type: str, skip: frozenset[int]) -> Plan:
 
 def _make_plan(registry: Registry, resource_type: str, skip: frozenset[int]) -> Plan:
     plan = Plan({}, [])
-    for parameter in registry.of(resource_type).values():
+    for parameter in registry.indexed(resource_type):
         if parameter.id in skip or parameter.code in OF_THE_RESOURCE or parameter.kind not in EXTRACTORS:
             continue
         expression = registry.compiled(parameter)

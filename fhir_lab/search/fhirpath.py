@@ -177,6 +177,12 @@ class _Parser:
             name = self._take()
         return name
 
+    def _text(self) -> str:
+        token = self._take()
+        if token[0] != "'":
+            raise UnsupportedError(f"expected a text in quotes, found '{token}'")
+        return _unquoted(token)
+
     def _steps(self) -> Tree:
         tree = self._primary()
         while mark := self._accept(".", "["):
@@ -194,7 +200,7 @@ class _Parser:
             self._expect(")")
             return tree
         if token[0] == "'":
-            return Literal(re.sub(r"\\(.)", r"\1", token[1:-1]))
+            return Literal(_unquoted(token))
         if token in ("true", "false"):
             return Literal(token == "true")
         if token[0].isdigit():
@@ -212,6 +218,9 @@ class _Parser:
             tree = paths.then(OfType(self._type()))
         elif name == "where":
             tree = paths.then(Where(_condition(self.conjunction())))
+        elif name == "extension":
+            url = Compare(Paths(((Child("url"),),)), Literal(self._text()), negated=False)
+            tree = paths.then(Child("extension")).then(Where(url))
         elif name == "resolve":
             tree = paths.then(Resolve())
         elif name == "exists":
@@ -220,6 +229,10 @@ class _Parser:
             raise UnsupportedError(f"the function {name}() is not in the subset")
         self._expect(")")
         return tree
+
+
+def _unquoted(token: str) -> str:
+    return re.sub(r"\\(.)", r"\1", token[1:-1])
 
 
 def _paths(tree: Tree) -> Paths:

@@ -16,6 +16,7 @@ from sqlalchemy.sql.selectable import CTE
 from fhir_lab.outcomes import Issue
 from fhir_lab.search.access import Reaches
 from fhir_lab.search.aliases import fresh
+from fhir_lab.search.current import current
 from fhir_lab.search.include import MOST, included
 from fhir_lab.search.parse import Parameters, parse
 from fhir_lab.search.plan import Plan
@@ -45,7 +46,7 @@ def last_n(unit: Unit, criteria: Parameters, most: int, *, lenient: bool = False
     """
     reaches = Reaches(unit)
     terms = Terms(unit.services, unit, reaches)
-    query = parse(unit.services, "Observation", criteria, lenient=lenient, terms=terms)
+    (query,) = current(unit, lambda: [parse(unit.services, "Observation", criteria, lenient=lenient, terms=terms)])
     matches = _matches(unit, query.type, sets_of(unit, query, reaches))
     rows = unit.connection.execute(_newest(unit, matches, most), execution_options=ANEW).all()
     linked = unit.connection.execute(_linked(unit, matches), execution_options=ANEW).all()

@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl
 
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest
+from fhir_lab.search.current import current
 from fhir_lab.search.extract import EXTRACTORS, LAST_GROUP
 from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, string, token, uri
 from fhir_lab.search.kinds.composite import CompositeValue
 from fhir_lab.search.parse import parse
 from fhir_lab.search.registry import SearchParameter
-from fhir_lab.search.tree import And, Chain, Condition, Criterion, Has, Missing, Not, Or
+from fhir_lab.search.tree import And, Chain, Condition, Criterion, Has, Missing, Not, Or, Query
 from fhir_lab.search.values import Place, date_range
 from fhir_lab.services import Services
 from fhir_lab.storage.unit import Unit
@@ -42,8 +43,13 @@ def matches(where: Unit | Services, resource: Resource, resource_type: str, quer
     """
     unit = where if isinstance(where, Unit) else None
     services = where.services if isinstance(where, Unit) else where
-    pairs = parse_qsl(query, keep_blank_values=True)
-    criteria = parse(services, resource_type, pairs, terms=_terms(services, unit)).criteria
+    pairs, terms = parse_qsl(query, keep_blank_values=True), _terms(services, unit)
+
+    def read() -> list[Query]:
+        return [parse(services, resource_type, pairs, terms=terms)]
+
+    (asked,) = read() if unit is None else current(unit, read)
+    criteria = asked.criteria
     for criterion in criteria:
         _refuse_links(criterion)
     return resource.get("resourceType") == resource_type and all(

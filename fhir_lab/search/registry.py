@@ -4,14 +4,29 @@ system.
 https://hl7.org/fhir/R4/searchparameter-registry.html
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
 from conformance import compartments, search_parameters
 from fhir_lab.documents import Resource
-from fhir_lab.search.expressions import Expression, Node, code_systems, compile_expression, datatypes
+from fhir_lab.search.elements import code_systems, datatypes
+from fhir_lab.search.expressions import Expression, Node, compile_expression
+
+FIRST_CUSTOM = 1_000_000  # the ids of custom parameters, which a table gives out, begin here
+_URIS = frozenset({"uri", "url", "canonical", "oid", "uuid"})
+_TEXTS = frozenset({"string", "markdown", "code", "id"})
+# The datatypes that a parameter of each kind finds. https://hl7.org/fhir/R4/search.html#table
+SUITING: Mapping[str, frozenset[str]] = {
+    "token": frozenset({"Coding", "CodeableConcept", "Identifier", "ContactPoint", "boolean"}) | _TEXTS | _URIS,
+    "string": frozenset({"HumanName", "Address"}) | _TEXTS,
+    "date": frozenset({"date", "dateTime", "instant", "Period", "Timing"}),
+    "number": frozenset({"integer", "decimal", "positiveInt", "unsignedInt", "Range"}),
+    "quantity": frozenset({"Quantity", "Age", "Count", "Distance", "Duration", "Money", "Range", "SampledData"}),
+    "reference": frozenset({"Reference"}) | _URIS,
+    "uri": _URIS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +34,14 @@ class Component:
     """One part of a composite: the parameter of the same type whose index rows it is matched on.
 
     `shared` parts belong to the resource as a whole (`%resource...`) and pair with the other parts whatever their
-    group; all others pair within one group.
+    group; all others pair within one group. `id` is that of the parameter where a custom composite has its own.
     """
 
     code: str
     url: str
     shared: bool = False
     expression: str = ""
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,11 @@ class SearchParameter:
     components: tuple[Component, ...] = ()
 
     @property
+    def custom(self) -> bool:
+        """True for one that somebody posted as a SearchParameter resource."""
+        return self.id >= FIRST_CUSTOM
+
+    @property
     def combines(self) -> tuple[str, ...]:
         """The codes of the two parameters whose values this one has together: `combo-code` has those of `code` and
         `component-code`. Empty for any other parameter."""
@@ -54,7 +75,11 @@ class SearchParameter:
 
 
 class Registry:
-    """The search parameters in force, by resource type. `Registry.load()` reads those of R4."""
+    """The search parameters in force, by resource type. `Registry.load()` reads those of R4.
+
+    A custom parameter is answered when the index holds it for every resource; until then, and while its rows are being
+    taken away, it is only `indexed`.
+    """
 
     def __init__(self, types: tuple[str, ...], parameters: list[SearchParameter]) -> None:
         self.types = types
@@ -62,6 +87,9 @@ class Registry:
         for parameter in parameters:
             self._by_type[parameter.type][parameter.code] = parameter
         self._by_id = {parameter.id: parameter for parameter in parameters}
+        self.has_custom = False
+        self._waiting: dict[tuple[str, str], SearchParameter] = {}
+        self._unanswered: dict[str, list[SearchParameter]] = {}
         self._compiled: dict[int, Expression] = {}
         self._systems: dict[int, frozenset[str]] = {}
 
@@ -80,6 +108,37 @@ class Registry:
         parameters += [_parameter(entry, entry["base"], entry["id"]) for entry in own]
         return cls(tuple(bases), parameters)
 
+    def with_custom(
+        self,
+        answered: Iterable[SearchParameter],
+        waiting: Iterable[SearchParameter],
+        unnamed: Iterable[SearchParameter],
+    ) -> "Registry":
+        """These parameters and `answered`; `waiting` and `unnamed` are indexed too, but not found by `of` and `get`."""
+        found = Registry(self.types, [*self._by_id.values(), *answered])
+        for parameter in waiting:
+            found._waiting[parameter.type, parameter.code] = parameter
+        for parameter in (*found._waiting.values(), *unnamed):
+            found._unanswered.setdefault(parameter.type, []).append(parameter)
+            found._by_id[parameter.id] = parameter
+        found._compiled, found._systems, found.has_custom = dict(self._compiled), dict(self._systems), True
+        return found
+
+    def indexed(self, resource_type: str) -> Iterator[SearchParameter]:
+        """Every parameter whose values the index is to hold for a resource type."""
+        yield from self.of(resource_type).values()
+        yield from self._unanswered.get(resource_type, ())
+
+    def waiting(self, resource_type: str, code: str) -> SearchParameter | None:
+        """The custom parameter of this code that is answered once the index is rebuilt, or None."""
+        return self._waiting.get((resource_type, code))
+
+    def part(self, parameter: SearchParameter, component: Component) -> SearchParameter:
+        """The parameter whose rows answer a component: one of the same type, or a custom composite's own."""
+        if component.id:
+            return self._by_id[component.id]
+        return self._by_type[parameter.type][component.code]
+
     def of(self, resource_type: str) -> Mapping[str, SearchParameter]:
         """The parameters of a resource type by code, the common ones among them; empty for an unknown type."""
         return self._by_type.get(resource_type, {})
@@ -96,9 +155,8 @@ class Registry:
         """The compiled expression of a parameter."""
         found = self._compiled.get(parameter.id)
         if found is None:
-            found = self._compiled[parameter.id] = (
-                compile_expression(parameter.expression, parameter.type) if parameter.expression else Expression()
-            )
+            found = compile_expression(parameter.expression, parameter.type) if parameter.expression else Expression()
+            found = self._compiled[parameter.id] = found.only(SUITING[parameter.kind]) if parameter.custom else found
         return found
 
     def evaluate(self, parameter: SearchParameter, resource: Resource) -> list[Node]:

@@ -15,6 +15,7 @@ from fhir_lab.search.access import Reaches
 from fhir_lab.search.aliases import restart
 from fhir_lab.search.beside import Beside, beside
 from fhir_lab.search.compile import Compiler
+from fhir_lab.search.current import current
 from fhir_lab.search.explain import explain
 from fhir_lab.search.include import included
 from fhir_lab.search.narrow import narrowed
@@ -75,7 +76,8 @@ def search(
     """
     reaches = Reaches(unit)
     place = Where(where) if isinstance(where, str) else where
-    asked = [refine(query) if refine else query for query in queries(unit, place, parameters, reaches, lenient=lenient)]
+    found = current(unit, lambda: queries(unit, place, parameters, reaches, lenient=lenient))
+    asked = [refine(query) if refine else query for query in found]
     parts = [Part(query, sets_of(unit, query, reaches)) for query in asked]
     query = asked[0]
     page = SearchPage(link(query, query.page), outcomes=list(query.issues))
@@ -97,7 +99,8 @@ def matching(unit: Unit, resource_type: str, query: str, limit: int = 2) -> list
     """
     reaches = Reaches(unit)
     terms = Terms(unit.services, unit, reaches)
-    parsed = parse(unit.services, resource_type, parse_qsl(query, keep_blank_values=True), terms=terms)
+    given = parse_qsl(query, keep_blank_values=True)
+    (parsed,) = current(unit, lambda: [parse(unit.services, resource_type, given, terms=terms)])
     if not parsed.criteria:
         raise BadRequest.of(f"'{query}' has no search parameter with a value, so it would match every {resource_type}.")
     plan = Plan(resource_type, sets_of(unit, parsed, reaches))

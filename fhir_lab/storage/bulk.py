@@ -42,6 +42,13 @@ class Batch:
         if kept:
             self._steps.append((f'DELETE FROM "{table.name}" WHERE pk = {self._mark}', None, kept))
 
+    def delete_of(self, table: Table, pks: Iterable[int], parameters: Iterable[int]) -> None:
+        """Remove the index rows that these resources have of these search parameters."""
+        kept: list[Row] = [(pk, parameter) for pk in pks for parameter in parameters]
+        if kept:
+            sql = f'DELETE FROM "{table.name}" WHERE pk = {self._mark} AND param = {self._mark}'
+            self._steps.append((sql, None, kept))
+
     def flush(self) -> None:
         """Send everything. Raises SQLAlchemy's `DBAPIError` for what the database refuses."""
         steps, self._steps = self._steps, []

@@ -13,6 +13,7 @@ from sqlalchemy import Table
 from fhir_lab.documents import Resource
 from fhir_lab.search.columns import coding_parameters, held_by_column, skipped
 from fhir_lab.search.extract import extract
+from fhir_lab.search.registry import Registry
 from fhir_lab.services import Services
 from fhir_lab.storage.tables import (
     CODING_TABLES,
@@ -49,9 +50,11 @@ class Indexed:
     patient_pk: int | None
 
 
-def derive(services: Services, resource: Resource, pk: int, pk_of: Callable[[str, str], int | None]) -> Indexed:
+def derive(
+    services: Services, registry: Registry, resource: Resource, pk: int, pk_of: Callable[[str, str], int | None]
+) -> Indexed:
     """The rows of a document. `pk_of(type, id)` gives the pk of a local target."""
-    registry, settings = services.registry, services.settings
+    settings = services.settings
     resource_type = resource["resourceType"]
     found = extract(registry, resource, zone=settings.zone, base=settings.fhir_base, skip=skipped(registry))
     lab = _lab_row(services, resource, pk_of)

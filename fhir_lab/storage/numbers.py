@@ -1,19 +1,38 @@
 """Numbers that order the database: primary keys of resources and the sequence of changes. And ids for new resources."""
 
+from typing import NamedTuple
+
 from sqlalchemy import Connection, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import insert
 from uuid_utils import uuid7
 
-from fhir_lab.storage.locks import HOLD_WRITING
+from fhir_lab.storage.locks import HOLD_WRITING, PARAMETERS, lock_key
 from fhir_lab.storage.tables.documents import change_seq, resource_pk, sequence
+from fhir_lab.storage.tables.parameters import search_parameter_stamp
 
 # Written out, because building and compiling the same with SQLAlchemy takes three times as long as running it. The
 # transaction has its number before the changes have theirs; `marks` relies on it, and OFFSET 0 sees to it.
 _ALLOCATE = text(
     f"SELECT ARRAY(SELECT nextval('{resource_pk.name}') FROM generate_series(1, :pks)), "
-    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes) WHERE tx IS NOT NULL), tx "
+    f"ARRAY(SELECT nextval('{change_seq.name}') FROM generate_series(1, :changes) WHERE tx IS NOT NULL), tx, "
+    f"CASE WHEN pg_try_advisory_xact_lock_shared({PARAMETERS}, {lock_key()}) "
+    f"THEN COALESCE((SELECT stamp FROM {search_parameter_stamp.name}), 0) END "
     f"FROM (SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS tx, {HOLD_WRITING} OFFSET 0) AS own"
 )
+_STAMP = text(f"SELECT stamp FROM {search_parameter_stamp.name}")
+
+
+class Numbers(NamedTuple):
+    """Primary keys and change numbers, each list ascending, and `tx`, PostgreSQL's number of the transaction.
+
+    `stamp` is that of the search parameters, which then stay as they are until the transaction ends; None when somebody
+    else is just changing them. It comes along because a statement of its own would cost every write.
+    """
+
+    pks: list[int]
+    changes: list[int]
+    tx: int | None
+    stamp: int | None
 
 
 def new_id() -> str:
@@ -21,16 +40,17 @@ def new_id() -> str:
     return str(uuid7())
 
 
-def allocate(connection: Connection, pks: int, changes: int) -> tuple[list[int], list[int], int | None]:
-    """Take this many new primary keys and change numbers, each list ascending; and the transaction's own number.
+def allocate(connection: Connection, pks: int, changes: int) -> Numbers:
+    """Take this many new primary keys and change numbers.
 
     Whoever has change numbers is waited for by `locks.settle`, so read the clock after this: a snapshot
     (`settled.take`) then holds every change up to its time.
     """
     if connection.dialect.name == "sqlite":
-        return _take(connection, "resource_pk", pks), _take(connection, "change", changes), None
+        stamp = connection.execute(_STAMP).scalar() or 0
+        return Numbers(_take(connection, "resource_pk", pks), _take(connection, "change", changes), None, stamp)
     taken = connection.execute(_ALLOCATE, {"pks": pks, "changes": changes}).one()
-    return sorted(taken[0]), sorted(taken[1]), taken[2]
+    return Numbers(sorted(taken[0]), sorted(taken[1]), taken[2], taken[3])
 
 
 def pass_over(connection: Connection, pk: int) -> None:

@@ -106,8 +106,10 @@ class _Store:
         """Give every plan its pk, change number, version and text; reserve a pk for targets that are still to come."""
         missing = self._resolve_targets()
         fresh = [item for item in self._plans if item.current is None and item.entry.pk is None]
-        pks, self._seqs, self._tx = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
+        numbers = allocate(self._unit.connection, len(fresh) + len(missing), len(self._plans))
+        pks, self._seqs, self._tx = numbers.pks, numbers.changes, numbers.tx
         self._now = self._unit.services.clock.now()
+        self._registry = self._unit.services.parameters.agreed(self._unit.connection, numbers.stamp)
         for item, pk in zip(fresh, pks, strict=False):
             item.pk = pk
         for item in self._plans:
@@ -154,8 +156,8 @@ class _Store:
 
     def _rows_of(self, document: Resource, pk: int, *, known: bool = True) -> Indexed:
         if known:
-            return derive(self._unit.services, document, pk, lambda *target: self._pks.get(target))
-        return derive(self._unit.services, document, pk, lambda *target: self._known(target))
+            return derive(self._unit.services, self._registry, document, pk, lambda *target: self._pks.get(target))
+        return derive(self._unit.services, self._registry, document, pk, lambda *target: self._known(target))
 
     def _known(self, target: Target) -> int | None:
         """What an earlier version referred to has a row still; only those not met yet need a look."""

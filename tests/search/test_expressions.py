@@ -14,7 +14,8 @@ from fhirpathpy.models import models
 
 from conformance import elements, search_parameters
 from fhir_lab.documents import dumps, parse
-from fhir_lab.search.expressions import Node, code_systems, compile_expression, reference_type
+from fhir_lab.search.elements import code_systems
+from fhir_lab.search.expressions import Node, compile_expression, reference_type
 from fhir_lab.search.registry import Registry, SearchParameter
 
 SYNTHEA = Path(__file__).parents[3] / "shared" / "corpus" / "synthea"

@@ -30,6 +30,7 @@ from fhir_lab.storage.tables.lab import (
     service_request_coding,
     specimen,
 )
+from fhir_lab.storage.tables.parameters import reindex_run, search_parameter, search_parameter_stamp
 from fhir_lab.storage.tables.subscriptions import notification, subscription_state
 from fhir_lab.storage.tables.users import app_user
 
@@ -61,8 +62,11 @@ __all__ = [
     "observation_coding",
     "outbox",
     "patient",
+    "reindex_run",
     "resource",
     "resource_history",
+    "search_parameter",
+    "search_parameter_stamp",
     "sequence",
     "service_request",
     "service_request_coding",
