@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, FromClause, Table, and_, exists, or_
 from fhir_lab.search import chain
 from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn
+from fhir_lab.search.hierarchy import closure
 from fhir_lab.search.kinds import date
 from fhir_lab.search.kinds.composite import CompositeValue, Part
 from fhir_lab.search.kinds.reference import ReferenceValue
@@ -33,6 +34,7 @@ from fhir_lab.search.rows import (
     value_test,
 )
 from fhir_lab.search.sets import EVERYTHING, NOTHING, Intersection, Rows, Set, Test, Without, live, union_of
+from fhir_lab.search.sql import among
 from fhir_lab.search.targets import named
 from fhir_lab.search.tree import And, Chain, Condition, Criterion, Missing, Not, Or
 from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, idx_token, resource
@@ -111,7 +113,7 @@ class Compiler:
         held = column.target if isinstance(column, ReferenceColumn) else ""
         in_column = tuple(sorted({pk for targets in found.values() for name, pk in targets if name == held}))
         in_index = {value: [pk for name, pk in found.get(value, ()) if name != held] for value in values}
-        others = [value for value in values if not value.id or in_index[value]]
+        others = [value for value in values if not value.id or value.url or in_index[value]]
         sets: list[Set] = []
         if in_column and isinstance(column, ReferenceColumn):
             sets.append(_by_column(parameter.type, column.column.name, in_column))
@@ -131,7 +133,18 @@ class Compiler:
                 self._found[types, resource_id] = tuple(
                     (name, pk) for name, found, pk in rows if found == resource_id and (not types or name in types)
                 )
-        return {value: self._found[key] for value, key in local.items()}
+        found = {value: self._found[key] for value, key in local.items()}
+        return {value: self._layers(value, targets) if value.how else targets for value, targets in found.items()}
+
+    def _layers(self, value: ReferenceValue, targets: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+        """The targets and what stands above or below them."""
+        found = []
+        for name in dict.fromkeys(name for name, _ in targets):
+            upward, pks = self._registry.upward(name), [pk for of, pk in targets if of == name]
+            if upward is not None:
+                pks = closure(self._unit, upward, value.how, pks, self._reach(name))
+            found += [(name, pk) for pk in pks]
+        return tuple(found)
 
     def _composite(self, values: Sequence[CompositeValue]) -> tuple[Table, Test]:
         """Rows of the first part that have the others beside them: of the same resource, and of the same group."""
@@ -184,7 +197,7 @@ def _beside(part: Part, row: FromClause, pks: Pks, any_group: bool) -> ColumnEle
 
 def _by_column(resource_type: str, name: str, pks: tuple[int, ...]) -> Rows:
     patients = pks if name == "patient_pk" else ()
-    return Rows(LAB_TABLES[resource_type], lambda row: row.c[name].in_(pks), FEW, patients=patients)
+    return Rows(LAB_TABLES[resource_type], lambda row: among(row.c[name], pks), FEW, patients=patients)
 
 
 def _of_resource(resource_type: str, test: Test, size: int) -> Rows:

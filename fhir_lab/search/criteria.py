@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/search.html#modifiers #chaining #has
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_lab.outcomes import BadRequest, FhirError, Issue, nearest
@@ -12,7 +13,7 @@ from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.kinds import composite, date, number, quantity, reference, string, token, uri
 from fhir_lab.search.registry import Registry, SearchParameter
 from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
-from fhir_lab.search.values import Place
+from fhir_lab.search.values import Place, key
 
 if TYPE_CHECKING:
     from fhir_lab.search.terms import Terms
@@ -107,7 +108,7 @@ class Reader:
         if parameter.kind == "token":
             return self._token(parameter, modifier, text)
         if parameter.kind == "reference":
-            return self._reference(modifier, text)
+            return self._reference(parameter, modifier, text)
         if parameter.kind == "composite":
             parts = [(self.registry.part(parameter, part), part.shared) for part in parameter.components]
             return composite.read(text, parts, lambda part, value: self._value(part, "", value))
@@ -136,12 +137,17 @@ class Reader:
             raise ValueError(f"'{text}' is not an id")
         return value
 
-    def _reference(self, modifier: str, text: str) -> reference.ReferenceValue:
+    def _reference(self, parameter: SearchParameter, modifier: str, text: str) -> reference.ReferenceValue:
         if modifier == "identifier":
             return reference.read_identifier(text)
-        value = reference.read(text, self._place.base, modifier)
+        how = modifier if modifier in reference.RECURSIVE else ""
+        value = replace(reference.read(text, self._place.base, "" if how else modifier), how=how)
         if value.id and value.type and value.type not in self.registry.types:
             raise ValueError(f"'{value.type}' is not a resource type.{nearest(value.type, self.registry.types)}")
+        if how and (value.url or (value.type and self.registry.upward(value.type) is None)):
+            raise ValueError(f"'{text}' has nothing {how} it: {', '.join(_layered(self.registry, parameter))} have")
+        if value.id and value.type and self.registry.canonical(parameter):
+            return replace(value, url=key(f"{self._place.base}/{value.type}/{value.id}"))
         return value
 
     def _check_modifier(self, parameter: SearchParameter, modifier: str, given: bool, where: str) -> None:
@@ -240,8 +246,17 @@ def modifiers_of(registry: Registry, parameter: SearchParameter) -> tuple[str, .
     """The modifiers that a parameter takes, beside `:missing` and types."""
     if parameter.code == "_id":
         return ("not",)
-    known = MODIFIERS.get(parameter.kind, ())
-    return known if registry.identifies(parameter) else tuple(name for name in known if name != "of-type")
+    unfit: Collection[str] = ()
+    if parameter.kind == "token" and not registry.identifies(parameter):
+        unfit = {"of-type"}
+    if parameter.kind == "reference" and not _layered(registry, parameter):
+        unfit = reference.RECURSIVE
+    return tuple(name for name in MODIFIERS.get(parameter.kind, ()) if name not in unfit)
+
+
+def _layered(registry: Registry, parameter: SearchParameter) -> list[str]:
+    """The types that a parameter refers to and that have a hierarchy of their own."""
+    return [name for name in parameter.targets or registry.types if registry.upward(name) is not None]
 
 
 def _missing(parameter: SearchParameter, text: str, where: str) -> Missing | None:

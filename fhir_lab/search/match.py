@@ -67,6 +67,8 @@ def satisfies(services: Services, resource: Resource, criterion: Criterion) -> b
     """True when the document satisfies one criterion. Raises `BadRequest` for chains and `_has`."""
     if isinstance(criterion, Missing):
         return criterion.missing is not any(indexed(services, resource, criterion.parameter))
+    if _recursive(criterion):
+        raise _links_refused(criterion)
     if isinstance(criterion, Condition):
         found = any(_has_value(services, resource, criterion, value) for value in criterion.values)
         return found is not (criterion.modifier in token.NEGATIONS)
@@ -85,12 +87,23 @@ def _refuse_links(criterion: Criterion) -> None:
             _refuse_links(part)
     elif isinstance(criterion, Not):
         _refuse_links(criterion.criterion)
-    elif isinstance(criterion, Chain | Has):
+    elif isinstance(criterion, Chain | Has) or _recursive(criterion):
         raise _links_refused(criterion)
 
 
-def _links_refused(criterion: Chain | Has) -> BadRequest:
-    code = criterion.parameter.code if isinstance(criterion, Chain) else f"_has:{criterion.source}"
+def _recursive(criterion: Criterion) -> bool:
+    """True for `:above` and `:below` of a reference, which ask for a hierarchy of other resources."""
+    return (
+        isinstance(criterion, Condition)
+        and criterion.parameter.kind == "reference"
+        and criterion.modifier in reference.RECURSIVE
+    )
+
+
+def _links_refused(criterion: Criterion) -> BadRequest:
+    code = f"_has:{criterion.source}" if isinstance(criterion, Has) else ""
+    if isinstance(criterion, Chain | Condition):
+        code = criterion.parameter.code
     return BadRequest.of(
         f"'{code}' looks at other resources; here only the resource itself can be judged.",
         f"http.{code}",

@@ -178,6 +178,19 @@ class Registry:
         """True for a token parameter that finds Identifiers, which have a type."""
         return parameter.kind == "token" and "Identifier" in datatypes(parameter.expression or "", parameter.type)
 
+    def canonical(self, parameter: SearchParameter) -> bool:
+        """True for a reference parameter that finds canonical URLs."""
+        found = datatypes(parameter.expression or "", parameter.type)
+        return parameter.kind == "reference" and not found.isdisjoint({"canonical", "uri"})
+
+    def upward(self, resource_type: str) -> SearchParameter | None:
+        """The parameter that leads from a resource to the one above it of the same type, None where there is none."""
+        for code in ("partof", "part-of", "parent"):
+            found = self.get(resource_type, code)
+            if found is not None and found.kind == "reference" and resource_type in found.targets:
+                return found
+        return None
+
     def compartment(self, name: str) -> Mapping[str, tuple[str, ...]]:
         """The resource types of a compartment, each with the codes of the parameters that link to it.
 

@@ -17,6 +17,7 @@ from fhir_lab.search.escapes import unescape
 from fhir_lab.search.expressions import Node
 from fhir_lab.search.kinds import token
 from fhir_lab.search.kinds.token import TokenValue
+from fhir_lab.search.sql import among
 from fhir_lab.search.values import Place, key, parse_reference
 
 ReferenceRow = tuple[str, str | None, str, str, str]
@@ -53,18 +54,24 @@ def _canonical(literal: str) -> list[ReferenceRow]:
     return [("", None, key(spelling), "", "") for spelling in spellings if not spelling.startswith("#")]
 
 
-MODIFIERS = ("identifier",)
+MODIFIERS = ("identifier", "above", "below")
+RECURSIVE = frozenset({"above", "below"})
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceValue:
-    """A target by `id` on this server (`type` '' when the client gave none), by `url`, or by `identifier`."""
+    """A target by `id` on this server (`type` '' when the client gave none), by `url`, or by `identifier`.
+
+    One by id may have the `url` that a canonical names it by. `how` is above or below where all that stands there in
+    the hierarchy of the type is meant too.
+    """
 
     type: str = ""
     id: str = ""
     url: str = ""
     identifier: TokenValue | None = None
+    how: str = ""
 
 
 def read(text: str, base: str, target: str = "") -> ReferenceValue:
@@ -102,7 +109,7 @@ def compile(
         tests.append(columns.url.in_(urls))
     local = sorted({pk for value in values for pk in pks.get(value, ())})
     if local or not tests:
-        tests.append(columns.target_pk.in_(local))
+        tests.append(among(columns.target_pk, local))
     return or_(*tests)
 
 
@@ -111,6 +118,6 @@ def match(value: ReferenceValue, row: ReferenceRow) -> bool:
     target_type, target_id, url, system, identifier = row
     if value.identifier is not None:
         return bool(system or identifier) and token.match(value.identifier, (system, identifier))
-    if value.url:
+    if value.url and (url == value.url or not value.id):
         return url == value.url
     return target_id == value.id and value.type in ("", target_type)
