@@ -29,12 +29,15 @@ def reference_check(content: Check, targets: list[str]) -> Check:
         content(value, path, walk, parent)
         if type(value) is not dict:
             return
-        literal = value.get("reference")
-        found = None
+        literal, told = value.get("reference"), value.get("type")
+        named = told.rpartition("/")[2] if type(told) is str else None
         if type(literal) is str and literal:
             found = _target(literal, f"{path}.reference", walk)
-        elif type(value.get("type")) is str:
-            found = value["type"].rpartition("/")[2]
+            if found is not None and named and named != found:
+                said = f"{shown(told)} where the reference names {found}; both say the same."
+                walk.add("value", f"{path}.type", said)
+        else:
+            found = named
         if found is not None and allowed is not None and found not in allowed:
             walk.add("value", path, f"{shown(literal or found)} refers to {found}; allowed: {permitted}.")
 

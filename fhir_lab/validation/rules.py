@@ -27,9 +27,25 @@ IN_CODE = {
 }
 
 
+# Quantities that the base specification profiles as SimpleQuantity, which has an invariant of its own, sqty-1.
+# https://hl7.org/fhir/R4/datatypes.html#SimpleQuantity
+SIMPLE_QUANTITIES = frozenset(
+    {
+        *(
+            "Range.low",
+            "Range.high",
+            "SampledData.origin",
+            "Dosage.maxDosePerAdministration",
+            "Dosage.maxDosePerLifetime",
+        ),
+        *("Observation.referenceRange.low", "Observation.referenceRange.high"),
+        *("Specimen.collection.quantity", "Specimen.container.capacity", "Specimen.container.specimenQuantity"),
+    }
+)
+_SIMPLE = {"key": "sqty-1", "severity": "error", "expression": "comparator.empty()"}
 # What a profile repeats from the base specification need not be asked again.
 ALWAYS_CHECKED = frozenset(
-    {"ele-1", "ext-1"}
+    {"ele-1", "ext-1", "sqty-1"}
     | {rule["key"] for rules in conformance.invariants().values() for each in rules.values() for rule in each}
 )
 
@@ -70,7 +86,7 @@ def rules_of(path: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
 
 def _published(path: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = conformance.invariants().get(path.partition(".")[0], {}).get(path, [])
-    return found
+    return [*found, _SIMPLE] if path in SIMPLE_QUANTITIES else found
 
 
 def note_of(key: str, path: str) -> dict[str, str]:

@@ -196,6 +196,19 @@ CASES: dict[str, tuple[str, Expected]] = {
         observation(',"specimen":{"type":"Patient","identifier":{"value":"1"}}'),
         [("value", "Observation.specimen", "'Patient' refers to Patient; allowed: Specimen.")],
     ),
+    "a reference whose type says something else": (
+        observation(',"subject":{"reference":"Patient/1","type":"Group"}'),
+        [("value", "Observation.subject.type", "'Group' where the reference names Patient; both say the same.")],
+    ),
+    "a comparator where a simple quantity stands": (
+        observation(
+            ',"referenceRange":[{"low":{"value":1,"comparator":"<"}}],"valueRange":{"high":{"value":1,"comparator":">"}}'
+        ),
+        [
+            ("invariant", "Observation.referenceRange[0].low", "a simple quantity has no comparator (sqty-1)."),
+            ("invariant", "Observation.valueRange.high", "a simple quantity has no comparator (sqty-1)."),
+        ],
+    ),
     "a reference to no type": (
         observation(',"subject":{"reference":"Patinet/1"}'),
         [
