@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/formats.html#choice https://hl7.org/fhir/R4/json.html#pr
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import conformance
@@ -32,7 +32,7 @@ class Element:
         return bool(conformance.elements().get(self.content, {}).get("kind") == "primitive-type")
 
 
-@cache
+@lru_cache(maxsize=4096)
 def elements_of(owner: str) -> tuple[Element, ...]:
     """The elements right below a datatype, a resource type or a path (`Observation.component`); none for any other."""
     table = conformance.elements().get(owner.partition(".")[0], {}).get("elements", {})

@@ -5,6 +5,7 @@ Values come from the environment (prefix ``FHIR_LAB_``) or from a ``.env`` file 
 
 import json
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -48,6 +49,11 @@ class Settings(BaseSettings):
         "",
         validate_default=True,
         description="How clients reach this server: every absolute link starts with it. Empty: where it listens.",
+    )
+    trusted_proxies: Listed = Field(
+        (),
+        description="Addresses or CIDR ranges of proxies whose Forwarded and X-Forwarded-Proto/-Host headers say which "
+        "URL the client used, parted by commas; links then start with it. Empty: nobody's are believed.",
     )
     secret_key: str = Field(
         "", description="Signs paging links. Empty: made once and kept in `var`. Several machines need the same one."
@@ -114,6 +120,16 @@ class Settings(BaseSettings):
             raise ValueError("not a zone of the IANA time zone database, such as Europe/Berlin") from None
         return name
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"'{proxy}' is no address or range, such as 10.0.0.5 or 10.0.0.0/8") from None
+        return proxies
+
     @field_validator("public_url")
     @classmethod
     def _url_or_where_it_listens(cls, url: str, info: ValidationInfo) -> str:
@@ -128,6 +144,11 @@ class Settings(BaseSettings):
     def fhir_base(self) -> str:
         """The absolute FHIR base URL, without a trailing slash."""
         return self.public_url + FHIR_PATH
+
+    @cached_property
+    def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """`trusted_proxies` as networks."""
+        return tuple(ip_network(proxy) for proxy in self.trusted_proxies)
 
     @cached_property
     def zone(self) -> ZoneInfo:

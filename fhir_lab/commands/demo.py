@@ -69,7 +69,9 @@ def _serve(found: "Services", host: str, port: int, when_up: Callable[[], None],
     from fhir_lab.app import create_app
     from fhir_lab.worker import Embedded
 
-    config = uvicorn.Config(create_app(services=found), host=host, port=port, log_config=None, access_log=False)
+    config = uvicorn.Config(
+        create_app(services=found), host=host, port=port, log_config=None, access_log=False, proxy_headers=False
+    )
     server = uvicorn.Server(config)
 
     failures: list[BaseException] = []

@@ -138,6 +138,7 @@ def run_api(host: str, port: int, workers: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `http.forwarded` asks who is connected, and believes only those in the settings
     )
 
 
@@ -152,7 +153,9 @@ def run_all_in_one(found: "Services", host: str, port: int) -> None:
     with Embedded(found):
         app = create_app(services=found)
         collect_less_often()
-        uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
+        uvicorn.run(
+            app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False
+        )
 
 
 def _run_celery(process: str, arguments: list[str]) -> None:

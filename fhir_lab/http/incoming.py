@@ -8,6 +8,7 @@ from starlette.types import Scope
 
 from fhir_lab.documents import parse
 from fhir_lab.http import binary, media, prefer
+from fhir_lab.http.forwarded import forwarded_base
 from fhir_lab.http.trace import Trace, trace_of
 from fhir_lab.interactions.message import Interaction, Request
 from fhir_lab.interactions.router import Router, Target
@@ -16,6 +17,7 @@ from fhir_lab.security.access import Caller
 from fhir_lab.security.tokens import authenticate, missing_token
 from fhir_lab.services import Services
 from fhir_lab.settings import FHIR_PATH
+from fhir_lab.storage.fullurls import rewritten
 from fhir_lab.xml import from_xml
 
 REPRESENTATION = ("_format", "_pretty")
@@ -27,7 +29,8 @@ Pairs = list[tuple[str, str]]
 class Incoming:
     """An HTTP request below the base: `path` decoded, `headers` with lower-case names, the body once it was read.
 
-    `format` is what the answer will be in, once that is known.
+    `format` is what the answer will be in, once that is known. `peer` is the address of the other end of the
+    connection, which may be a proxy, and `scheme` is that of the connection.
     """
 
     method: str
@@ -35,6 +38,8 @@ class Incoming:
     query: str
     headers: dict[str, str]
     trace: Trace
+    peer: str = ""
+    scheme: str = "http"
     body: bytes = b""
     format: str = ""
 
@@ -46,7 +51,9 @@ def incoming_of(scope: Scope) -> Incoming:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     path = scope["path"][len(FHIR_PATH) :]
-    return Incoming(scope["method"], path, scope["query_string"].decode("latin-1"), headers, trace_of(scope))
+    query, peer = scope["query_string"].decode("latin-1"), scope.get("client")
+    scheme = scope.get("scheme", "http")
+    return Incoming(scope["method"], path, query, headers, trace_of(scope), peer[0] if peer else "", scheme)
 
 
 def request_of(incoming: Incoming, target: Target, services: Services, router: Router) -> Request:
@@ -61,6 +68,7 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
     kept = [pair for pair in pairs if pair[0] in REPRESENTATION]
     incoming.format = _format(incoming, kept, native=binary.is_read(target, pairs))
     preferences = prefer.parse(incoming.headers.get("prefer", ""))
+    address = forwarded_base(services.settings, incoming.peer, incoming.scheme, incoming.headers)
     return Request(
         services=services,
         router=router,
@@ -72,12 +80,21 @@ def request_of(incoming: Incoming, target: Target, services: Services, router: R
         compartment=target.compartment,
         parameters=[pair for pair in pairs if pair[0] not in REPRESENTATION] if kept else pairs,
         headers=incoming.headers,
-        body=_body(incoming, target, services.settings.max_depth),
+        body=_local(_body(incoming, target, services.settings.max_depth), address),
         returns=preferences.returns or interaction.returns,
         lenient=preferences.lenient,
         kept=urlencode(kept),
         format=incoming.format,
+        address=address,
     )
+
+
+def _local(body: Any, address: str) -> Any:
+    """The body with references to this server by its forwarded address made relative: tomorrow it may have another."""
+    if not address or not isinstance(body, dict):
+        return body
+    start = f"{address}/"
+    return rewritten(body, lambda reference: reference[len(start) :] if reference.startswith(start) else None)
 
 
 def format_of_errors(incoming: Incoming) -> str:

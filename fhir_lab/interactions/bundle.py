@@ -156,7 +156,8 @@ def _request(outer: Request, entry: Any, label: str) -> Request:
     if not isinstance(asked, dict) or not isinstance(asked.get("url"), str) or not isinstance(asked.get("method"), str):
         raise BadRequest.of("An entry needs a request with a method and a url.", f"{label}.request", code="required")
     _refuse(outer.services.validator.part(_without(entry, "resource"), "Bundle.entry", label))
-    path, _, query = asked["url"].removeprefix(f"{outer.base}/").partition("?")
+    url = asked["url"].removeprefix(f"{outer.base}/").removeprefix(f"{outer.services.settings.fhir_base}/")
+    path, _, query = url.partition("?")
     target = outer.router.find(asked["method"], unquote(path))
     _refuse_nested(target.interaction)
     headers, body = _headers(outer, asked), entry.get("resource")
@@ -183,6 +184,7 @@ def _request(outer: Request, entry: Any, label: str) -> Request:
         body=body,
         returns=outer.returns,
         lenient=outer.lenient,
+        address=outer.address,
     )
 
 

@@ -42,6 +42,8 @@ def capabilities(request: Request) -> Response:
         raise BadRequest.of(f"mode '{mode[:40]}' is not supported; allowed: {', '.join(MODES)}.", "http.mode")
     services, remembered = request.services, request.router.remembered
     services.parameters.look(services.database)
+    if request.address:  # under another name than its own; such names are not counted, so not kept
+        return Response(200, dumps(statement(request)))
     key = f"metadata with search parameters {services.parameters.stamp}"
     if key not in remembered:
         remembered[key] = dumps(statement(request))
@@ -50,11 +52,10 @@ def capabilities(request: Request) -> Response:
 
 def statement(request: Request) -> Json:
     """The CapabilityStatement resource."""
-    settings = request.services.settings
     software = {"name": "FHIR Lab", "version": version("fhir-lab")}
     return {
         "resourceType": "CapabilityStatement",
-        "url": f"{settings.fhir_base}/metadata",
+        "url": f"{request.base}/metadata",
         "version": software["version"],
         "name": "FHIRLab",
         "title": "FHIR Lab",
@@ -63,7 +64,7 @@ def statement(request: Request) -> Json:
         "kind": "instance",
         **({"instantiates": [BULK_DATA]} if _exports(request) else {}),
         "software": software,
-        "implementation": {"description": "FHIR R4 server of a diagnostics laboratory", "url": settings.fhir_base},
+        "implementation": {"description": "FHIR R4 server of a diagnostics laboratory", "url": request.base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json", "application/fhir+xml", "xml"],
         **_patch_formats(request),

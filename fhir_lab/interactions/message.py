@@ -79,6 +79,7 @@ class Request:
 
     `headers` have lower-case names. `kept` is the part of the query string that every link repeats (`_format`).
     `format` is what the answer will be in: json, xml, or native for what a Binary holds.
+    `address` is the base URL that the client used when a trusted proxy tells of another one than the settings do.
     `returns` is minimal, representation or OperationOutcome (Prefer: return=). With `unit` the request is part of a
     transaction that somebody else opened and will commit.
     """
@@ -97,13 +98,14 @@ class Request:
     returns: str = "representation"
     lenient: bool = False
     kept: str = ""
+    address: str = ""
     format: str = "json"
     unit: Unit | None = None
 
     @property
     def base(self) -> str:
-        """The absolute base URL."""
-        return self.services.settings.fhir_base
+        """The absolute base URL, as the client knows it."""
+        return self.address or self.services.settings.fhir_base
 
     @property
     def criteria(self) -> str:

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/http.html#trules https://hl7.org/fhir/R4/bundle.html#ref
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from fhir_lab.documents import Resource
@@ -104,7 +104,7 @@ def _rewritten(value: Any, kind: str, replace: dict[str, Replace]) -> Any:
     return {**value, **changed} if changed else value
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _kinds(owner: str) -> dict[str, str]:
     """Of a type or path: the properties that may hold links, with what they are or whose elements they have."""
     found: dict[str, str] = {}

@@ -16,7 +16,9 @@ from fhir_lab.services import Services
 def serving(services: Services) -> Iterator[str]:
     """The URL of a server that answers on these services until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(services=services), log_level="error", ws="none"))
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(services=services), log_level="error", ws="none", proxy_headers=False)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
