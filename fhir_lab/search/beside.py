@@ -1,6 +1,7 @@
-"""Built-in resources in a search: judged in memory, and merged into each page where the database would have put them.
+"""What a page shows beside the rows that the database finds: judged in memory, and merged in where it belongs.
 
-They are few and never change, so a page needs no cursor of its own for them: it is where its sort values say.
+These are the built-in resources, and the resources as they were at the first page (`past`). They need no cursor of
+their own: each is where its sort values say.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,9 @@ from sqlalchemy import select
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.search.access import permits
-from fhir_lab.search.match import indexed, satisfies
-from fhir_lab.search.registry import SearchParameter
-from fhir_lab.search.sort import VALUES
-from fhir_lab.search.tree import Query, SortKey
+from fhir_lab.search.match import satisfies
+from fhir_lab.search.sort import value_of
+from fhir_lab.search.tree import Query
 from fhir_lab.storage.repository import COLUMNS, Version
 from fhir_lab.storage.tables import resource
 from fhir_lab.storage.unit import Unit
@@ -25,7 +25,7 @@ Line = Sequence[Any]  # the columns of a Version, then the sort values, the pk l
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The built-in resources that a search finds, as lines of its pages."""
+    """What a search finds beside the rows of the database, as lines of its pages."""
 
     query: Query
     lines: tuple[Line, ...]
@@ -67,7 +67,7 @@ def beside(unit: Unit, query: Query) -> Beside:
     ]
     replaced = _stored(unit, query.type, [version.id for version, _ in found])
     kept = [(version, document) for version, document in found if version.id not in replaced]
-    return Beside(query, tuple(_line(unit, query, version, document) for version, document in kept))
+    return Beside(query, tuple(line_of(unit, query, version, document) for version, document in kept))
 
 
 def _found(unit: Unit, query: Query, document: Resource) -> bool:
@@ -85,26 +85,7 @@ def _stored(unit: Unit, resource_type: str, ids: Sequence[str]) -> set[str]:
     return set(unit.connection.execute(live.where(resource.c.version > 0, resource.c.id.in_(ids))).scalars())
 
 
-def _line(unit: Unit, query: Query, version: Version, document: Resource) -> Line:
+def line_of(unit: Unit, query: Query, version: Version, document: Resource) -> Line:
+    """A version as a line of a page."""
     columns = [getattr(version, column.name) for column in COLUMNS]
-    return (*columns, *(_sort_value(unit, key, version, document) for key in query.sort), version.pk)
-
-
-def _sort_value(unit: Unit, key: SortKey, version: Version, document: Resource) -> Any:
-    """What `sort` takes of the index: the first of several values, or what stands for none."""
-    parameter = key.parameter
-    if parameter.code == "_lastUpdated":
-        return version.last_updated
-    if parameter.code == "_id":
-        return version.id
-    found = [_value(parameter, row) for _, row in indexed(unit.services, document, parameter)]
-    if not found:
-        return "" if parameter.kind == "reference" else VALUES[parameter.kind][1]
-    return max(found) if key.descending else min(found)
-
-
-def _value(parameter: SearchParameter, row: Sequence[Any]) -> Any:
-    if parameter.kind == "reference":
-        target_type, target_id, url = row[:3]
-        return f"{target_type}/{target_id}" if target_id else url
-    return row[1] if parameter.kind == "token" else row[0]
+    return (*columns, *(value_of(unit.services, key, version, document) for key in query.sort), version.pk)

@@ -81,6 +81,15 @@ def satisfies(services: Services, resource: Resource, criterion: Criterion) -> b
     raise _links_refused(criterion)
 
 
+def alone(criterion: Criterion) -> bool:
+    """True when the document itself tells whether it satisfies the criterion; False for chains and `_has`."""
+    try:
+        _refuse_links(criterion)
+    except BadRequest:
+        return False
+    return True
+
+
 def _refuse_links(criterion: Criterion) -> None:
     if isinstance(criterion, And | Or):
         for part in criterion.criteria:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.search.tree import Query
+from fhir_lab.storage.marks import Mark
 from fhir_lab.storage.unit import Unit
 
 NONCE = 12
@@ -27,12 +28,13 @@ NONCE = 12
 class Position:
     """Where a page begins: after the row with these sort values (the last is its pk), or before it when `backwards`.
 
-    `total` is what the first page counted, None where it did not know.
+    `total` is what the first page counted, None where it did not know; `mark` is what the first page could see.
     """
 
     values: tuple[Any, ...]
     backwards: bool
     total: int | None
+    mark: Mark
 
 
 def link(query: Query, token: str | None) -> str:
@@ -42,7 +44,9 @@ def link(query: Query, token: str | None) -> str:
 
 def seal(unit: Unit, query: Query, position: Position) -> str:
     """The position as a token for `_page`."""
-    text = json.dumps([list(position.values), position.backwards, position.total], separators=(",", ":"))
+    mark = position.mark
+    state = [list(position.values), position.backwards, position.total, [mark.seq, mark.pk, *mark.running]]
+    text = json.dumps(state, separators=(",", ":"))
     nonce = secrets.token_bytes(NONCE)
     sealed = _cipher(unit).encrypt(nonce, text.encode(), _bound(unit, query))
     return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
@@ -58,12 +62,12 @@ def unseal(unit: Unit, query: Query, keys: int) -> Position | None:
     try:
         raw = base64.urlsafe_b64decode(query.page.encode("ascii") + b"=" * (-len(query.page) % 4))
         text = _cipher(unit).decrypt(raw[:NONCE], raw[NONCE:], _bound(unit, query))
-        values, backwards, total = json.loads(text)
+        values, backwards, total, (seq, pk, *running) = json.loads(text)
     except (ValueError, InvalidTag):
         raise _refused() from None
     if len(values) != keys:
         raise _refused()
-    return Position(tuple(values), backwards, total)
+    return Position(tuple(values), backwards, total, Mark(seq, pk, tuple(running)))
 
 
 def _refused() -> BadRequest:

@@ -4,16 +4,16 @@ https://hl7.org/fhir/R4/http.html#search
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import ColumnClause, Select, asc, desc, func, literal_column, select, union_all
+from sqlalchemy import ColumnClause, ColumnElement, Select, asc, desc, false, func, literal_column, select, union_all
 
 from fhir_lab.outcomes import BadRequest, Issue
 from fhir_lab.search.access import Reaches
 from fhir_lab.search.aliases import restart
-from fhir_lab.search.beside import Beside, beside
+from fhir_lab.search.beside import Beside, Line, beside
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.current import current
 from fhir_lab.search.explain import explain
@@ -21,17 +21,21 @@ from fhir_lab.search.include import included
 from fhir_lab.search.narrow import narrowed
 from fhir_lab.search.paging import Position, link, seal, unseal
 from fhir_lab.search.parse import Parameters, parse
+from fhir_lab.search.past import past
 from fhir_lab.search.plan import Plan
 from fhir_lab.search.scope import Where, queries
 from fhir_lab.search.sets import Set
 from fhir_lab.search.sort import after, order
 from fhir_lab.search.terms import Terms
 from fhir_lab.search.tree import Query
+from fhir_lab.storage import marks
+from fhir_lab.storage.marks import Mark
 from fhir_lab.storage.repository import COLUMNS, Version, version_of
 from fhir_lab.storage.tables import resource
 from fhir_lab.storage.unit import Unit
 
 ANEW = {"plan_anew": True}  # see `storage.database`
+MARKED = 3  # columns of a mark
 
 
 @dataclass(slots=True)
@@ -125,25 +129,38 @@ def _fill(unit: Unit, parts: Sequence[Part], page: SearchPage) -> None:
     if len(parts) == 1:
         parts = [Part(query, narrowed(unit, parts[0].sets))]
     position = unseal(unit, query, len(query.sort) + 1)
-    backwards = position is not None and position.backwards
-    statement = _statement(parts, position, query.count + 1)
-    found = unit.connection.execute(statement, execution_options=ANEW).all()
-    rows = _builtin(unit, parts).merged(found, position.values if position else None, backwards)
+    statement = _statement(unit, parts, position)
+    rows, mark = _found(unit, parts, position, statement)
     if query.explain:
         page.outcomes.append(explain(unit.connection, statement))
-    more = len(rows) > query.count
+    more, backwards = len(rows) > query.count, position is not None and position.backwards
     rows = rows[: query.count]
     if backwards:
         rows = rows[::-1]
     page.matches = [version for row in rows if not (version := version_of(row[: len(COLUMNS)])).deleted]
-    page.total = _total(unit, parts, position, None if more else len(rows))
+    page.total = position.total if position else _first_total(unit, parts, mark, rows, more)
     before, following = position is not None and (more or not backwards), more or backwards
     if before or following:
         page.first_query = link(query, None)
     if before and rows:
-        page.previous_query = _beyond(unit, query, rows[0], True, page.total)
+        page.previous_query = _beyond(unit, query, rows[0], Position((), True, page.total, mark))
     if following and rows:
-        page.next_query = _beyond(unit, query, rows[-1], False, page.total)
+        page.next_query = _beyond(unit, query, rows[-1], Position((), False, page.total, mark))
+
+
+def _found(
+    unit: Unit, parts: Sequence[Part], position: Position | None, statement: Select[Any]
+) -> tuple[list[Line], Mark]:
+    """The rows of a page, and one more if there is one; and what the first page could see."""
+    found: list[Line] = list(unit.connection.execute(statement, execution_options=ANEW))
+    if position is None:
+        mark = marks.mark_of(found[0][-MARKED:], unit.connection) if found else Mark(0, 0)
+        return _builtin(unit, parts).merged([row[:-MARKED] for row in found], None, False), mark
+    # What was written between the statement and the look at what was written since the mark is in both.
+    here = {row[0] for row in found}
+    then = [line for line in past(unit, [part.query for part in parts], position.mark) if line[0] not in here]
+    lines = Beside(parts[0].query, (*_builtin(unit, parts).lines, *then))
+    return lines.merged(found, position.values, position.backwards), position.mark
 
 
 def _builtin(unit: Unit, parts: Sequence[Part]) -> Beside:
@@ -154,13 +171,14 @@ def _builtin(unit: Unit, parts: Sequence[Part]) -> Beside:
     return Beside(query, tuple(line for part in parts if named for line in beside(unit, part.query).lines))
 
 
-def _beyond(unit: Unit, query: Query, row: Sequence[Any], backwards: bool, total: int | None) -> str:
+def _beyond(unit: Unit, query: Query, row: Line, position: Position) -> str:
     """The query of the page after a row, or before it."""
-    return link(query, seal(unit, query, Position(tuple(row[len(COLUMNS) :]), backwards, total)))
+    return link(query, seal(unit, query, replace(position, values=tuple(row[len(COLUMNS) :]))))
 
 
-def _statement(parts: Sequence[Part], position: Position | None, limit: int) -> Select[Any]:
-    """The documents of a page in order, each followed by its sort values."""
+def _statement(unit: Unit, parts: Sequence[Part], position: Position | None) -> Select[Any]:
+    """The documents of a page in order, each followed by its sort values; on the first page also by its mark."""
+    limit = parts[0].query.count + 1
     backwards = position is not None and position.backwards
     sort = parts[0].query.sort
     down = [*(key.descending for key in sort), sort[-1].descending if sort else False]
@@ -173,8 +191,9 @@ def _statement(parts: Sequence[Part], position: Position | None, limit: int) -> 
     else:  # SQLite takes no ORDER BY inside of a UNION, unless it is a query of its own
         found = union_all(*(select(keys.subquery()) for keys in each)).order_by(*by_name).limit(limit).subquery("found")
     values: list[ColumnClause[Any]] = [literal_column(f"found.{name}") for name in names]
+    marked = [] if position else marks.columns(unit.connection)
     return (
-        select(*COLUMNS, *values)
+        select(*COLUMNS, *values, *marked)
         .join_from(found, resource, resource.c.pk == values[-1])
         .order_by(*(direction(value) for direction, value in zip(directions, values, strict=True)))
     )
@@ -185,28 +204,41 @@ def _keys(part: Part, position: Position | None) -> Select[Any]:
     plan = Plan(part.query.type, part.sets)
     ordered = order(plan, part.query.sort)
     keys = plan.select(*(item.expression.label(f"k{n}") for n, item in enumerate(ordered[:-1])))
-    return keys if position is None else keys.where(after(ordered, position.values, position.backwards))
+    if position is None:
+        return keys
+    return keys.where(after(ordered, position.values, position.backwards), *_unchanged(plan.pk, part, position.mark))
 
 
-def _total(unit: Unit, parts: Sequence[Part], position: Position | None, on_this_page: int | None) -> int | None:
-    """How many match; `on_this_page` is the number of rows when no more follow them."""
-    query = parts[0].query
-    if query.total == "none":
+def _unchanged(pk: ColumnElement[int], part: Part, mark: Mark) -> list[ColumnElement[bool]]:
+    """The conditions that a resource existed at the mark and was not written since."""
+    return [pk <= mark.pk, pk.not_in(marks.changed(mark, [part.query.type]))]
+
+
+def _first_total(unit: Unit, parts: Sequence[Part], mark: Mark, rows: Sequence[Line], more: bool) -> int | None:
+    """How many match, in the eyes of a first page with these rows."""
+    total = parts[0].query.total
+    if total == "none":
         return None
-    if position is not None:
-        return position.total
-    if on_this_page is not None:
-        return on_this_page
-    if query.total:
-        return _count(unit, parts)
-    bound = unit.services.settings.total_bound
-    counted = _count(unit, parts, bound + 1)
-    return counted if counted <= bound else None
+    if not more:
+        return len(rows)
+    bound = None if total else unit.services.settings.total_bound
+    counted = _count(unit, parts, bound, mark)
+    return counted if bound is None or counted <= bound else None
 
 
-def _count(unit: Unit, parts: Sequence[Part], limit: int | None = None) -> int:
-    each = [Plan(part.query.type, part.sets).select().limit(limit) for part in parts]
+def _count(unit: Unit, parts: Sequence[Part], bound: int | None = None, mark: Mark | None = None) -> int:
+    """How many match now, or matched at the mark; counting ends beyond the bound."""
+    limit = None if bound is None else bound + 1
+    each = []
+    for part in parts:
+        plan = Plan(part.query.type, part.sets)
+        matches = plan.select() if mark is None else plan.select().where(*_unchanged(plan.pk, part, mark))
+        each.append(matches.limit(limit))
     all_of_them = each[0] if len(each) == 1 else union_all(*(select(keys.subquery()) for keys in each)).limit(limit)
-    found = all_of_them.subquery()
-    counted = unit.connection.execute(select(func.count()).select_from(found), execution_options=ANEW)
-    return counted.scalar_one() + len(_builtin(unit, parts).lines)
+    queries = [part.query for part in parts]
+    # In one statement, so that what it leaves out as written since is what is then looked at.
+    written = marks.changed(mark, [query.type for query in queries]).exists() if mark is not None else false()
+    counting = select(func.count(), written).select_from(all_of_them.subquery())
+    counted, changed = unit.connection.execute(counting, execution_options=ANEW).one()
+    then = past(unit, queries, mark) if mark is not None and changed else ()
+    return int(counted) + len(then) + len(_builtin(unit, parts).lines)

@@ -11,13 +11,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_
 
+from fhir_lab.documents import Resource
 from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn, TokenColumn
+from fhir_lab.search.match import indexed
 from fhir_lab.search.plan import Plan
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.rows import index_table
 from fhir_lab.search.sql import ByCodePoint
 from fhir_lab.search.tree import SortKey
+from fhir_lab.services import Services
+from fhir_lab.storage.repository import Version
 from fhir_lab.storage.tables import LAB_TABLES, idx_reference, resource
 from fhir_lab.storage.tables.base import NO_DATE
 
@@ -59,6 +63,29 @@ def after(ordered: Sequence[Ordered], values: Sequence[Any], backwards: bool) ->
         beyond = expression < values[position] if down[position] else expression > values[position]
         steps.append(and_(*same, beyond))
     return or_(*steps)
+
+
+def value_of(services: Services, key: SortKey, version: Version, document: Resource) -> Any:
+    """The value that a document, which is not in the index, has for a key; what `order` would select of its rows."""
+    parameter = key.parameter
+    if parameter.code == "_lastUpdated":
+        return version.last_updated
+    if parameter.code == "_id":
+        return version.id
+    column = ANSWERED.get((parameter.type, parameter.code))
+    if isinstance(column, DayColumn):
+        return document.get("birthDate", "")
+    found = [_of_row(parameter, row) for _, row in indexed(services, document, parameter)]
+    if not found:
+        return "" if parameter.kind == "reference" else VALUES[parameter.kind][1]
+    return max(found) if key.descending and not isinstance(column, DateColumn) else min(found)
+
+
+def _of_row(parameter: SearchParameter, row: Sequence[Any]) -> Any:
+    if parameter.kind == "reference":
+        target_type, target_id, url = row[:3]
+        return f"{target_type}/{target_id}" if target_id else url
+    return row[1] if parameter.kind == "token" else row[0]
 
 
 def _expression(plan: Plan, key: SortKey) -> ColumnElement[Any]:

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, literal_column, null, or_, select
 
-from fhir_lab.storage.tables import change, resource
+from fhir_lab.storage.repository import Version, version_of
+from fhir_lab.storage.tables import change, resource, resource_history
 
 _LAST_SEQ = select(change.c.seq).order_by(change.c.seq.desc()).limit(1).scalar_subquery()
 _LAST_PK = select(resource.c.pk).order_by(resource.c.pk.desc()).limit(1).scalar_subquery()
@@ -78,5 +79,24 @@ def by_then(mark: Mark) -> ColumnElement[bool]:
 
 
 def changed(mark: Mark, types: Sequence[str]) -> Select[Any]:
-    """The pks of the resources of these types that existed at the mark and were written since, not each only once."""
+    """The pks of the resources of these types that existed at the mark and were written since, some more than once."""
     return select(change.c.resource_pk).where(change.c.type.in_(types), since(mark), change.c.resource_pk <= mark.pk)
+
+
+def before(connection: Connection, mark: Mark, types: Sequence[str], limit: int) -> list[Version]:
+    """The versions that were current at the mark of the resources in `changed` that were not deleted then."""
+    first = func.min(change.c.version)
+    written = changed(mark, types).add_columns((first - 1).label("version"))
+    then = written.group_by(change.c.resource_pk).having(first > 1).subquery()
+    history = resource_history.c
+    query = (
+        select(
+            *(resource.c.pk, resource.c.type, resource.c.id, history.version, history.last_updated, history.seq),
+            *(history.interaction, false(), history.content),
+        )
+        .join_from(then, resource, resource.c.pk == then.c.resource_pk)
+        .join(resource_history, and_(history.resource_pk == then.c.resource_pk, history.version == then.c.version))
+        .where(history.content.is_not(None))
+        .limit(limit)
+    )
+    return [version_of(row) for row in connection.execute(query)]
