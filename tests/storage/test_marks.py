@@ -41,7 +41,7 @@ def now(services: Services) -> Mark:
 
 
 def test_a_mark_parts_what_was_written_before_from_what_is_written_after(services: Services) -> None:
-    assert now(services) == Mark(0, 0)
+    assert (now(services).seq, now(services).pk) == (0, 0)
     write(services, "a", "b")
     mark = now(services)
     write(services, "c", "d")
@@ -59,7 +59,7 @@ def test_what_was_being_written_at_the_mark_counts_as_later(postgres_services: S
         put(services, earlier, "earlier")
         write(services, "b")
         mark = now(services)
-        assert len(mark.running) == 2
+        assert len(mark.running) >= 2  # those of other databases of the server are listed too
         write(services, "c")
     assert parted(services, mark) == ({"a", "b"}, {"early", "earlier", "c"})
 
