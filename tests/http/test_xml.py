@@ -12,6 +12,7 @@ import pytest
 from lxml import etree
 
 from fhir_lab.documents import dumps, parse
+from fhir_lab.services import Services
 from fhir_lab.xml import from_xml, to_xml
 from tests.support.api import BASE, Api, Json, observation, patient
 
@@ -259,3 +260,14 @@ def test_a_bundle_may_carry_a_patch_in_xml(api: Api) -> None:
     batch = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
     assert read(api.post("", to_xml(batch), Content_Type=XML, Accept=XML))["entry"][0]["response"]["status"] == "200 OK"
     assert b'"value":7.10' in api.get("/Observation/o").content
+
+
+def test_all_that_is_built_in_is_the_same_in_both_formats(sqlite_services: Services) -> None:
+    api = Api(sqlite_services)
+    assert sqlite_services.builtin.types
+    for name in sqlite_services.builtin.types:
+        told, expected = read(api.get(f"/{name}?_count=1000", Accept=XML)), api.get(f"/{name}?_count=1000")
+        assert [entry["resource"] for entry in told["entry"]] == [
+            entry["resource"] for entry in parse(expected.content, 1000)["entry"]
+        ]
+    api.close()
