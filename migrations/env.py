@@ -6,12 +6,16 @@ from sqlalchemy import Connection
 from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
 from fhir_lab.storage.tables import metadata
+from fhir_lab.storage.tables.text import is_virtual
 
 
 def run(connection: Connection) -> None:
     """Run the migrations on an open connection; who opened it commits."""
     context.configure(
-        connection=connection, target_metadata=metadata, render_as_batch=connection.dialect.name == "sqlite"
+        connection=connection,
+        target_metadata=metadata,
+        render_as_batch=connection.dialect.name == "sqlite",
+        include_object=lambda _, name, kind, *__: kind != "table" or not is_virtual(connection, name),
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance import search_help
 from fhir_lab.documents import Resource
-from fhir_lab.search.criteria import modifiers_of
+from fhir_lab.search.criteria import NEVER_MISSING, modifiers_of
 from fhir_lab.search.kinds.date import PREFIXES
 from fhir_lab.search.registry import Component, Registry, SearchParameter
 
@@ -28,7 +28,7 @@ def documents(registry: Registry) -> dict[str, Resource]:
 
 def modifiers(parameter: SearchParameter) -> list[str]:
     """The modifiers that a parameter takes, as codes of SearchParameter.modifier."""
-    if parameter.kind == "composite":
+    if parameter.kind in NEVER_MISSING:
         return []
     known = modifiers_of(Registry.load(), parameter)
     own = ["type"] if parameter.kind == "reference" else []
@@ -52,7 +52,7 @@ def _document(url: str, found: Sequence[SearchParameter]) -> Resource:
         "description": search_help(first.type, first.code) or _description(first, bases),
         "code": first.code,
         "base": bases,
-        "type": first.kind,
+        "type": first.fhir_type,
     }
     if expressions:
         document |= {"expression": " | ".join(expressions), "xpathUsage": "normal"}

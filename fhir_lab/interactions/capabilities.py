@@ -173,7 +173,7 @@ def _resource(
 
 
 def _parameter(parameter: SearchParameter) -> Json:
-    return {"name": parameter.code, "definition": parameter.url, "type": parameter.kind}
+    return {"name": parameter.code, "definition": parameter.url, "type": parameter.fhir_type}
 
 
 def _referring(registry: Registry) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ PREFILLED = {("Observation", "patient"): "example-patient", ("DiagnosticReport",
 _KINDS = {
     "composite": "several values of one element, separated by `$`",
     "date": "a date such as `2026-04`, with a prefix such as `ge`",
+    "fulltext": 'words that must all be there; also "a phrase", OR, -word, word*',
     "number": "a number, with a prefix such as `gt`",
     "quantity": "`number|system|code` or a number, with a prefix such as `gt`",
     "reference": "a reference such as `Patient/1`, or the id alone",

@@ -15,7 +15,7 @@ from fhir_lab.search import chain
 from fhir_lab.search.aliases import fresh
 from fhir_lab.search.columns import ANSWERED, DateColumn, DayColumn, LabColumn, ReferenceColumn
 from fhir_lab.search.hierarchy import closure
-from fhir_lab.search.kinds import date
+from fhir_lab.search.kinds import date, text
 from fhir_lab.search.kinds.composite import CompositeValue, Part
 from fhir_lab.search.kinds.reference import ReferenceValue
 from fhir_lab.search.kinds.string import StringValue
@@ -89,6 +89,8 @@ class Compiler:
             return _of_resource(parameter.type, _updated(values), rank(parameter, "", values))
         if parameter.kind == "composite":
             return Rows(*self._composite(values), rank(parameter, "", values))
+        if parameter.kind == "fulltext":
+            return text.found(parameter.type, parameter.code, values)
         if condition.modifier == "text":
             return self._text(parameter, values)
         if condition.modifier == "of-type":

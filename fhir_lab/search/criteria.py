@@ -11,6 +11,7 @@ from fhir_lab.outcomes import BadRequest, FhirError, Issue, nearest
 from fhir_lab.search.concepts import in_hierarchy, in_value_set
 from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.kinds import composite, date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds import text as text_kind
 from fhir_lab.search.registry import Registry, SearchParameter
 from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
 from fhir_lab.search.values import Place, key
@@ -24,6 +25,7 @@ MODIFIERS: dict[str, tuple[str, ...]] = {
     "reference": reference.MODIFIERS,
     "uri": uri.MODIFIERS,
 }
+NEVER_MISSING = ("composite", "special", "fulltext")
 LONGEST_CHAIN = 8
 WIDEST_CHAIN = 200  # ways through the types that references without a type may lead to
 MOST_VALUES = 100
@@ -115,6 +117,7 @@ class Reader:
         if parameter.kind == "date":
             return date.read(text, self._place, self._now)
         readers: dict[str, Callable[[], Any]] = {
+            "fulltext": lambda: text_kind.read(text),
             "string": lambda: string.read(text, modifier),
             "number": lambda: number.read(text),
             "quantity": lambda: quantity.read(text),
@@ -164,7 +167,7 @@ class Reader:
             return
         types = self._targets(parameter) if parameter.kind == "reference" else ()
         if modifier not in types:
-            missing = () if parameter.kind == "composite" else ("missing",)
+            missing = () if parameter.kind in NEVER_MISSING else ("missing",)
             allowed = (*missing, *known, *(types if len(types) < 10 else ("a resource type",) if types else ()))
             raise BadRequest.of(
                 f"The modifier ':{modifier}' is not supported on '{parameter.code}' ({parameter.kind}). "
@@ -262,7 +265,7 @@ def _layered(registry: Registry, parameter: SearchParameter) -> list[str]:
 def _missing(parameter: SearchParameter, text: str, where: str) -> Missing | None:
     if not text:
         return None
-    if text not in ("true", "false") or parameter.kind in ("composite", "special"):
+    if text not in ("true", "false") or parameter.kind in NEVER_MISSING:
         found = f"':missing' is not supported on '{parameter.code}'" if text in ("true", "false") else f"'{text}'"
         raise BadRequest.of(f"{found}; write :missing=true or :missing=false.", f"http.{where}")
     return Missing(parameter, text == "true")

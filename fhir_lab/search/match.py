@@ -11,12 +11,13 @@ from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.search.current import current
 from fhir_lab.search.extract import EXTRACTORS, LAST_GROUP
-from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, string, text, token, uri
 from fhir_lab.search.kinds.composite import CompositeValue
 from fhir_lab.search.parse import parse
 from fhir_lab.search.registry import SearchParameter
 from fhir_lab.search.tree import And, Chain, Condition, Criterion, Has, Missing, Not, Or, Query
 from fhir_lab.search.values import Place, date_range
+from fhir_lab.search.words import words_of
 from fhir_lab.services import Services
 from fhir_lab.storage.unit import Unit
 
@@ -124,6 +125,8 @@ def _has_value(services: Services, resource: Resource, condition: Condition, val
     parameter = condition.parameter
     if isinstance(value, CompositeValue):
         return _together(services, resource, value)
+    if parameter.kind == "fulltext":
+        return text.match(value, parameter.code, words_of(resource))
     match = string.match if condition.modifier == "text" else MATCHERS[parameter.kind]
     return any(match(value, row) for _, row in indexed(services, resource, parameter, condition.modifier))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fhir_lab.outcomes import BadRequest, Issue
-from fhir_lab.search.criteria import Reader, UnknownParameter
+from fhir_lab.search.criteria import NEVER_MISSING, Reader, UnknownParameter
 from fhir_lab.search.escapes import split
 from fhir_lab.search.tree import Criterion, Include, Query, SortKey
 from fhir_lab.search.values import Place
@@ -23,7 +23,7 @@ Parameters = Sequence[tuple[str, str]]
 PASSED_ON = ("_format", "_pretty", "_elements", "_contained", "_summary")
 SUMMARIES = ("true", "text", "data", "count", "false")
 TOTALS = ("none", "estimate", "accurate")
-UNSUPPORTED = ("_text", "_content", "_filter", "_query", "_containedType", "_score")
+UNSUPPORTED = ("_filter", "_query", "_containedType", "_score")
 INCLUDES = {"_include": False, "_revinclude": True}
 MOST_CRITERIA = 50
 MOST_SORT_KEYS = 8
@@ -183,7 +183,7 @@ _SINGLE: dict[str, Callable[[_Draft, str], None]] = {
 def _sort_key(reader: Reader, resource_type: str, text: str) -> SortKey:
     descending = text.startswith("-")
     parameter = reader.parameter(resource_type, text.removeprefix("-"), "_sort")
-    if parameter.kind in ("composite", "special"):
+    if parameter.kind in NEVER_MISSING:
         raise BadRequest.of(f"'{parameter.code}' ({parameter.kind}) has no order to sort by.", "http._sort")
     return SortKey(parameter, descending)
 

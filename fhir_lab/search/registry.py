@@ -28,6 +28,10 @@ SUITING: Mapping[str, frozenset[str]] = {
     "uri": _URIS,
 }
 
+# Parameters that are searched in a way of their own, by code; and the FHIR types of these kinds.
+KINDS = {"_text": "fulltext", "_content": "fulltext"}
+FHIR_TYPES = {"fulltext": "string"}
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -48,8 +52,8 @@ class Component:
 class SearchParameter:
     """A search parameter of one resource type.
 
-    `kind` is token, string, date, number, quantity, reference, uri or composite; `targets` are the types a reference
-    may point to (empty: any). The id is stored in every index row.
+    `kind` is token, string, date, number, quantity, reference, uri, composite or one of `FHIR_TYPES`; `targets` are the
+    types a reference may point to (empty: any). The id is stored in every index row.
     """
 
     id: int
@@ -65,6 +69,11 @@ class SearchParameter:
     def custom(self) -> bool:
         """True for one that somebody posted as a SearchParameter resource."""
         return self.id >= FIRST_CUSTOM
+
+    @property
+    def fhir_type(self) -> str:
+        """The code of https://hl7.org/fhir/R4/valueset-search-param-type.html."""
+        return FHIR_TYPES.get(self.kind, self.kind)
 
     @property
     def combines(self) -> tuple[str, ...]:
@@ -98,11 +107,11 @@ class Registry:
     def load(cls) -> "Registry":
         """Those of R4 that this server answers, the same object for every caller.
 
-        Left out are `_text` and `_content`, which have no expression, and `Location.near`, which needs geography.
+        Left out is `Location.near`, which needs geography.
         """
         table = search_parameters()
         bases: Mapping[str, int] = table["types"]
-        common = [entry for entry in table["common"] if "expression" in entry]
+        common = table["common"]
         parameters = [_parameter(entry, name, base + entry["id"]) for name, base in bases.items() for entry in common]
         own = [entry for entry in table["parameters"] if entry["type"] != "special"]
         parameters += [_parameter(entry, entry["base"], entry["id"]) for entry in own]
@@ -220,7 +229,7 @@ def _parameter(entry: Mapping[str, Any], resource_type: str, parameter_id: int) 
         id=parameter_id,
         type=resource_type,
         code=entry["code"],
-        kind=entry["type"],
+        kind=KINDS.get(entry["code"], entry["type"]),
         url=entry["url"],
         expression=entry.get("expression"),
         targets=_targets(entry),

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Dialect, Text, TypeDecorator, and_, bindparam
+from sqlalchemy import BigInteger, ColumnElement, Dialect, Integer, Text, TypeDecorator, and_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,14 +18,19 @@ LAST_CHARACTER = "\U0010ffff"
 SHORT = 50
 
 
-class _NotBefore(FunctionElement[bool]):
-    type = Boolean()
+class _Test(FunctionElement[Any]):
+    """A condition. Were it a Boolean, SQLAlchemy would write `= 1` after it on SQLite, and no index could be used."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+class _NotBefore(_Test):
     name = "not_before"
     inherit_cache = True
 
 
-class _Before(FunctionElement[bool]):
-    type = Boolean()
+class _Before(_Test):
     name = "before"
     inherit_cache = True
 
@@ -62,8 +67,7 @@ class _Values(TypeDecorator[Sequence[Any]]):
         return list(value or ()) if dialect.name == "postgresql" else json.dumps(value)
 
 
-class _Among(FunctionElement[bool]):
-    type = Boolean()
+class _Among(_Test):
     name = "among"
     inherit_cache = True
 
@@ -76,6 +80,28 @@ def among(column: ColumnElement[Any], values: Sequence[str] | Sequence[int]) -> 
     if len(values) <= SHORT:
         return column.in_(values) if len(values) != 1 else column == values[0]
     return _Among(column, bindparam(None, list(values), _Values(isinstance(values[0], str))))
+
+
+class _HasWords(_Test):
+    name = "has_words"
+    inherit_cache = True
+
+
+def has_words(column: ColumnElement[Any], tsquery: ColumnElement[str], fts5: ColumnElement[str]) -> ColumnElement[bool]:
+    """True for words that satisfy a query, which is given in the language of each database."""
+    return _HasWords(column, tsquery, fts5)
+
+
+@compiles(_HasWords, "postgresql")
+def _has_words_postgresql(element: _HasWords, compiler: SQLCompiler, **options: Any) -> str:
+    column, tsquery, _ = element.clauses
+    return f"{compiler.process(column, **options)} @@ CAST({compiler.process(tsquery, **options)} AS tsquery)"
+
+
+@compiles(_HasWords, "sqlite")
+def _has_words_sqlite(element: _HasWords, compiler: SQLCompiler, **options: Any) -> str:
+    column, _, fts5 = element.clauses
+    return f"{compiler.process(column, **options)} MATCH {compiler.process(fts5, **options)}"
 
 
 def _sides(element: FunctionElement[Any], compiler: SQLCompiler, **options: Any) -> list[str]:

@@ -179,10 +179,12 @@ def normalise(text: str) -> str:
     """A string as searches compare it: lower case, without accents, white space folded, at most NORM_LENGTH
     characters.
     """
-    if text.isascii():
-        return " ".join(text.lower().split())[:NORM_LENGTH]
-    bare = _without_marks(text.casefold())
-    return " ".join(_without_marks(bare.casefold()).split())[:NORM_LENGTH]
+    return " ".join(folded(text).split())[:NORM_LENGTH]
+
+
+def folded(text: str) -> str:
+    """A text in lower case and without accents."""
+    return text.lower() if text.isascii() else _without_marks(_without_marks(text.casefold()).casefold())
 
 
 def _without_marks(text: str) -> str:

@@ -40,7 +40,7 @@ class Batch:
         """Remove the rows of these resources."""
         kept: list[Row] = [(pk,) for pk in pks]
         if kept:
-            self._steps.append((f'DELETE FROM "{table.name}" WHERE pk = {self._mark}', None, kept))
+            self._steps.append((f'DELETE FROM "{table.name}" WHERE {table.c.pk.name} = {self._mark}', None, kept))
 
     def delete_of(self, table: Table, pks: Iterable[int], parameters: Iterable[int]) -> None:
         """Remove the index rows that these resources have of these search parameters."""

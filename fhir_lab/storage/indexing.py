@@ -4,7 +4,7 @@ Both the writer and `reindex` use it, so what a write stores and what a rebuild 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from fhir_lab.documents import Resource
 from fhir_lab.search.columns import coding_parameters, held_by_column, skipped
 from fhir_lab.search.extract import extract
 from fhir_lab.search.registry import Registry
+from fhir_lab.search.words import BREAK, marker, words_of
 from fhir_lab.services import Services
 from fhir_lab.storage.tables import (
     CODING_TABLES,
@@ -23,11 +24,13 @@ from fhir_lab.storage.tables import (
     idx_quantity,
     idx_reference,
     idx_string,
+    idx_text,
     idx_token,
     idx_uri,
 )
 from mappers import MAPPERS
 
+# The tables whose rows say by `param` which search parameter they are of.
 INDEX_TABLES: tuple[Table, ...] = (
     idx_token,
     idx_string,
@@ -67,6 +70,7 @@ def derive(
         idx_reference: list(_references(found.reference, pk, pk_of, held_by_column(registry))),
         idx_uri: [(param, pk, *rest) for param, *rest in found.uri],
     }
+    rows[idx_text] = [_words_row(resource, pk, _WRITTEN[services.database.dialect])]
     patient_pk = pk if resource_type == "Patient" else lab.get("patient_pk") if lab else None
     if resource_type in CODING_TABLES and lab is not None:
         codings = coding_parameters(registry, resource_type)
@@ -75,6 +79,25 @@ def derive(
         rows[idx_token] = [row for row in rows[idx_token] if row[0] not in codings]
     columns = tuple(lab[name] for name in LAB_COLUMNS[resource_type]) if lab is not None else None
     return Indexed(columns, rows, patient_pk)
+
+
+def _words_row(resource: Resource, pk: int, written: Callable[[Sequence[str]], str]) -> tuple[Any, ...]:
+    words, before = words_of(resource), (marker(resource["resourceType"]), BREAK)
+    narrative = written((*before, *words.narrative)) if words.narrative else None
+    return (pk, narrative, written((*before, *words.content)))
+
+
+def _tsvector(words: Sequence[str]) -> str:
+    """A tsvector as PostgreSQL reads it: each word with its place. A break leaves a place empty."""
+    return " ".join([f"{word}:{place}" for place, word in enumerate(words, 1) if word != BREAK])
+
+
+def _fts5(words: Sequence[str]) -> str:
+    """A text for FTS5, to which everything but ASCII is part of a word: a break is a word that nobody can search."""
+    return " ".join(words).replace(BREAK, "\ue000")
+
+
+_WRITTEN = {"postgresql": _tsvector, "sqlite": _fts5}
 
 
 def differing(old: Rows, new: Rows) -> Iterable[Table]:

@@ -61,7 +61,7 @@ RESULTS = (
         "_revinclude=Foo:bar",
         "_contained=both",
     ),
-    *("_elements=foo", "_text=x", "_content=x", "_filter=x", "_query=x", "_type=Observation", "_page=x", "_list=$x"),
+    *("_elements=foo", "_text=-", "_content=*", "_filter=x", "_query=x", "_type=Observation", "_page=x", "_list=$x"),
     *(
         "_has:a:b:c=1",
         "_has::::=1",

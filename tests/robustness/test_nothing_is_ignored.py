@@ -26,8 +26,9 @@ REFUSED = (
 SEARCHES = (
     *("_summary=text&_include=Patient:organization", "_summary=text&_revinclude=Observation:subject"),
     *("_totalMethod=accurate", "_type=Patient,Observation", "_type=Observation", "_contained=true", "_contained=both"),
-    *("_containedType=container", "_score=true", "_text=a", "_content=a", "_query=a", "_filter=a", "_count=1&_count=2"),
-    *("_total=none&_total=accurate", "_since=2020", "_at=2020", "_maxresults=1", "page=2", "__explain=maybe"),
+    *("_containedType=container", "_score=true", "_text=-", "_content=OR", "_query=a", "_filter=a"),
+    *("_count=1&_count=2", "_total=none&_total=accurate", "_since=2020", "_at=2020", "_maxresults=1", "page=2"),
+    "__explain=maybe",
 )
 HISTORIES = (
     "_summary=x",

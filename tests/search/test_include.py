@@ -85,7 +85,8 @@ def test_what_is_included(finder: Finder, resource_type: str, query: str, expect
 
 
 def test_a_cycle_of_references_ends(finder: Finder) -> None:
-    finder.put({"resourceType": "Organization", "id": "top", "partOf": {"reference": "Organization/org"}})
+    top = {"resourceType": "Organization", "id": "top", "name": "Top", "partOf": {"reference": "Organization/org"}}
+    finder.put(top)
     assert included(finder, "Organization", "_id=org&_include:iterate=Organization:partof") == ["Organization/top"]
 
 

@@ -32,6 +32,7 @@ from fhir_lab.storage.tables.lab import (
 )
 from fhir_lab.storage.tables.parameters import reindex_run, search_parameter, search_parameter_stamp
 from fhir_lab.storage.tables.subscriptions import notification, subscription_state
+from fhir_lab.storage.tables.text import idx_text
 from fhir_lab.storage.tables.users import app_user
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "idx_quantity",
     "idx_reference",
     "idx_string",
+    "idx_text",
     "idx_token",
     "idx_uri",
     "job",
