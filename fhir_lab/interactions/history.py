@@ -12,10 +12,12 @@ from fhir_lab.search.values import date_range
 from fhir_lab.storage.history import history as versions
 
 PARAMETERS = ("_since", "_at", "_count", "_page", *SUBSET)
+OF_MANY = (*PARAMETERS, "_list")
 
 
 def history(request: Request) -> Response:
-    """200 with a history Bundle of one page; `_since`, `_at` and `_count` as in R4, `_page` comes from its links.
+    """200 with a history Bundle of one page; `_since`, `_at`, `_count` and `_list` as in R4, `_page` comes from its
+    links.
 
     `_summary` and `_elements` are for each version; `_summary=count` leaves only the total.
 
@@ -34,6 +36,7 @@ def history(request: Request) -> Response:
             at=None if low is None or high is None else (low, high),
             count=0 if given.get("_summary") == "count" else _count(request, given.get("_count")),
             cursor=given.get("_page"),
+            listed=_list(given.get("_list")),
         )
     kept = [(name, value) for name, value in given.items() if name != "_page"]
     queries = {
@@ -53,9 +56,18 @@ def _given(request: Request) -> dict[str, str]:
     for name, value in request.parameters:
         if name in given:
             raise BadRequest.of(f"'{name}' may be given once.", f"http.{name}")
-        if name in PARAMETERS and value:
+        if name in OF_MANY and value:
             given[name] = value
     return given
+
+
+def _list(text: str | None) -> str | None:
+    """The id of a List, which may be written as a reference."""
+    if text is None:
+        return None
+    if text.startswith("$"):
+        raise BadRequest.of(f"The list '{text[:64]}' is not kept by this server.", "http._list", code="not-supported")
+    return text.removeprefix("List/")
 
 
 def _moment(request: Request, name: str, text: str | None) -> tuple[int | None, int | None]:

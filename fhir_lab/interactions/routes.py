@@ -8,6 +8,7 @@ from fhir_lab.interactions.bundle import bundle
 from fhir_lab.interactions.capabilities import capabilities
 from fhir_lab.interactions.create import create
 from fhir_lab.interactions.delete import delete
+from fhir_lab.interactions.history import OF_MANY as HISTORIES
 from fhir_lab.interactions.history import PARAMETERS as HISTORY
 from fhir_lab.interactions.history import history
 from fhir_lab.interactions.message import Interaction
@@ -43,8 +44,8 @@ INTERACTIONS = (
         )
     ),
     Interaction("history-instance", "GET", "/{type}/{id}/_history", history, "r", parameters=HISTORY),
-    Interaction("history-type", "GET", "/{type}/_history", history, "s", parameters=HISTORY),
-    Interaction("history-system", "GET", "/_history", history, parameters=HISTORY),
+    Interaction("history-type", "GET", "/{type}/_history", history, "s", parameters=HISTORIES),
+    Interaction("history-system", "GET", "/_history", history, parameters=HISTORIES),
     Interaction("transaction", "POST", "/", bundle, content="resource", returns="minimal"),
     Interaction("batch", "POST", "/", bundle, content="resource", returns="minimal"),
 )

@@ -210,6 +210,7 @@ TEXTS: Mapping[tuple[str, str], Text] = {
 PARAMETERS: Mapping[str, str] = {
     "_since": "Only versions from this instant on, such as `2026-04-15T08:00:00Z`.",
     "_at": "Only versions that were current at some time in this date or instant.",
+    "_list": "Only resources in this List, by its id.",
     "_count": "Entries on a page.",
     "_page": "Comes from the `next` link of the page before.",
     "mode": "`full` and `normative` give the same.",

@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from fhir_lab.outcomes import BadRequest, Forbidden, NotFound
+from fhir_lab.outcomes import BadRequest, FhirError, Forbidden, NotFound
 from fhir_lab.security.access import Permission
 from fhir_lab.storage import marks
 from fhir_lab.storage.marks import Mark
-from fhir_lab.storage.repository import Version, check_access, within
-from fhir_lab.storage.tables import change, resource, resource_history
+from fhir_lab.storage.repository import Version, check_access, read, within
+from fhir_lab.storage.tables import change, idx_reference, resource, resource_history
 from fhir_lab.storage.unit import Unit
 
 # `-` leads back; time and number of a version, then the mark: its highest change, the transactions that were running.
@@ -45,17 +45,22 @@ def history(
     at: tuple[int, int] | None = None,
     count: int = 20,
     cursor: str | None = None,
+    listed: str | None = None,
 ) -> HistoryPage:
     """Versions newest first.
 
     `since` (microseconds UTC) keeps what was written at or after it; `at` keeps what was current at some time in
-    [low, high). `count` 0 gives the total alone. Raises `NotFound`, `Forbidden`, and `BadRequest` for a bad cursor.
+    [low, high); `listed` keeps the resources in the List of this id. `count` 0 gives the total alone.
+
+    Raises `NotFound`, `Forbidden`, and `BadRequest` for a bad cursor.
     """
     conditions = _scope(unit, resource_type, resource_id)
     if since is not None:
         conditions.append(change.c.at >= since)
     if at is not None:
         conditions.append(_current_during(*at))
+    if listed is not None:
+        conditions.append(_in_list(unit, listed))
     permission: Permission = "s" if resource_id is None else "r"
     limited = resource_type is not None and not unit.caller.access(resource_type, permission).unrestricted
     if count == 0:
@@ -143,6 +148,18 @@ def _readable_types(unit: Unit) -> ColumnElement[bool]:
     if not types:
         raise Forbidden.of("Your scopes do not reach the history of the whole system.")
     return change.c.type.in_(types) if len(types) < len(unit.services.registry.types) else change.c.seq.is_not(None)
+
+
+def _in_list(unit: Unit, list_id: str) -> ColumnElement[bool]:
+    """The caller must be able to read the List itself: what is in it is told by what is found."""
+    try:
+        found = read(unit, "List", list_id)
+    except FhirError as error:
+        raise error.placed("http._list") from None
+    item = unit.services.registry.get("List", "item")
+    assert item is not None
+    index = idx_reference.c
+    return change.c.resource_pk.in_(select(index.target_pk).where(index.pk == found.pk, index.param == item.id))
 
 
 def _current_during(low: int, high: int) -> ColumnElement[bool]:

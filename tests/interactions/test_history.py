@@ -124,3 +124,91 @@ def test_scopes_bound_each_history(api: Api) -> None:
     assert searcher.get("/Patient/_history").json()["total"] == 3
     assert searcher.get("/_history").json()["total"] == 3
     assert api.scoped("user/Observation.cruds").get("/Patient/_history").status_code == 403
+
+
+def test_a_list_names_what_history_is_of(api: Api) -> None:
+    for name in ("a", "b"):
+        api.put(f"/Patient/{name}", patient(name, active=True))
+        api.put(f"/Patient/{name}", patient(name, active=False))
+    api.put("/Organization/o", {"resourceType": "Organization", "id": "o", "name": "Lab"})
+    items = [{"item": {"reference": reference}} for reference in ("Patient/a", "Organization/o")]
+    api.put("/List/l", {"resourceType": "List", "id": "l", "status": "current", "mode": "working", "entry": items})
+    found = api.get("/Patient/_history?_list=l&_count=1").json()
+    assert (found["total"], shown(found)) == (2, [("PUT", "Patient/a", 'W/"2"')])
+    assert shown(api.get(links(found)["next"]).json()) == [("PUT", "Patient/a", 'W/"1"')]
+    assert [url for _, url, _ in shown(api.get("/_history?_list=List/l").json())] == [
+        "Organization/o",
+        *["Patient/a"] * 2,
+    ]
+    assert api.get("/Observation/_history?_list=l").json()["total"] == 0
+    api.delete("/Patient/a")
+    assert api.get("/Patient/_history?_list=l").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "status"), [("_list=none", 404), ("_list=$current-problems", 400), ("_list=a&_list=b", 400)]
+)
+def test_a_list_that_is_not_there_is_told(api: Api, query: str, status: int) -> None:
+    refused = api.get(f"/Patient/_history?{query}")
+    assert (refused.status_code, issues(refused)[0][1]) == (status, ["http._list"])
+
+
+def test_a_list_that_the_caller_may_not_read_tells_nothing(api: Api) -> None:
+    api.put("/Patient/a", patient("a"))
+    entries = [{"item": {"reference": "Patient/a"}}]
+    api.put("/List/l", {"resourceType": "List", "id": "l", "status": "current", "mode": "working", "entry": entries})
+    assert api.scoped("user/Patient.rs").get("/Patient/_history?_list=l").status_code == 403
+    assert api.scoped("user/Patient.rs user/List.r").get("/Patient/_history?_list=l").json()["total"] == 1
+
+
+@pytest.mark.parametrize("name", ["_sort=_lastUpdated", "_list=l", "_include=*", "active=true"])
+def test_history_of_a_resource_takes_no_parameter_of_a_search(api: Api, name: str) -> None:
+    api.put("/Patient/a", patient("a"))
+    refused = api.get(f"/Patient/a/_history?{name}")
+    assert (refused.status_code, issues(refused)[0][0]) == (400, "not-supported")
+
+
+def test_every_listed_version_can_be_read_and_the_times_never_increase(api: Api) -> None:
+    three_versions(api)
+    api.put("/Patient/a", patient("a", gender="male"))
+    api.put("/Patient/b", patient("b"))
+    entries = api.get("/Patient/_history?_count=1000").json()["entry"]
+    assert len({(entry["fullUrl"], entry["response"]["etag"]) for entry in entries}) == len(entries) == 5
+    moments = [entry["response"]["lastModified"] for entry in entries]
+    assert moments == sorted(moments, reverse=True)
+    for entry in entries:
+        version = entry["response"]["etag"][3:-1]
+        read = api.get(f"{entry['fullUrl']}/_history/{version}")
+        if entry["request"]["method"] == "DELETE":
+            assert read.status_code == 410
+        else:
+            assert (read.status_code, read.json()) == (200, entry["resource"])
+
+
+def test_pages_lead_back_as_they_led_forward(api: Api) -> None:
+    for index in range(7):
+        api.put("/Patient/a", patient("a", active=index % 2 == 0))
+    page = api.get("/Patient/a/_history?_count=3").json()
+    forward = [shown(page)]
+    while "next" in links(page):
+        page = api.get(links(page)["next"]).json()
+        forward.append(shown(page))
+    assert [len(each) for each in forward] == [3, 3, 1]
+    back = [shown(page)]
+    while "previous" in links(page):
+        page = api.get(links(page)["previous"]).json()
+        back.append(shown(page))
+    assert back == forward[::-1]
+    assert page["total"] == 7
+
+
+def test_since_is_inclusive_to_the_millisecond_that_the_resource_tells(api: Api) -> None:
+    for index in range(4):
+        api.put("/Patient/a", patient("a", active=index % 2 == 0))
+    versions = api.get("/Patient/a/_history").json()["entry"]
+    for version in versions:
+        moment = version["resource"]["meta"]["lastUpdated"]
+        found = api.get(f"/Patient/a/_history?_since={moment}").json()
+        expected = [entry for entry in versions if entry["resource"]["meta"]["lastUpdated"] >= moment]
+        assert found["total"] == len(expected)
+    assert api.get("/Patient/a/_history?_since=2999-01-01T00:00:00Z").json()["total"] == 0
