@@ -159,6 +159,9 @@ def _body(incoming: Incoming, target: Target, max_depth: int) -> Any:
     _refuse_encoded(incoming)
     if content == "resource" and target.type == "Binary" and not media.is_fhir(content_type):
         return binary.wrapped(incoming.body, incoming.headers, target.id)
+    operation = target.interaction.operation
+    if operation is not None and operation.media_type and media.is_graphql(content_type):
+        return {"query": incoming.body.decode("utf-8", "replace")}
     form = media.patch_format(content_type) if content == "patch" else media.sent(content_type)
     if not incoming.body.strip():
         raise BadRequest.of(f"The body is empty; a {content} is expected.", "http.body", code="required")

@@ -92,6 +92,12 @@ def sent(header: str) -> str:
 
 
 @lru_cache(maxsize=512)
+def is_graphql(header: str) -> bool:
+    """True for a Content-Type header that names a GraphQL query as it is. https://hl7.org/fhir/R4/graphql.html"""
+    return _parsed(header)[0] == "application/graphql"
+
+
+@lru_cache(maxsize=512)
 def patch_type(header: str) -> str:
     """The media type of a patch; empty for a missing Content-Type. Raises `UnsupportedMediaType` for any other."""
     name, parameters, _ = _parsed(header)

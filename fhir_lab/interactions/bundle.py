@@ -198,7 +198,8 @@ def _refuse(issues: list[Issue]) -> None:
 
 
 def _refuse_nested(interaction: Interaction) -> None:
-    if interaction.name in ("batch", "transaction") or interaction.content == "form":
+    speaks_fhir = interaction.operation is None or not interaction.operation.media_type
+    if interaction.name in ("batch", "transaction") or interaction.content == "form" or not speaks_fhir:
         raise BadRequest.of(
             f"{interaction.method} {interaction.path} has no place in a Bundle; search with GET.", "request.url"
         )
