@@ -37,6 +37,8 @@ __all__ = [
 
 Json = dict[str, Any]
 DEEPEST = 12
+# Base definitions that constrain a type, which the guard sees to.
+QUANTITIES = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
 # A server has some dozens of profiles; definitions that are written anew replace each other.
 MOST_COMPILED = 500
 
@@ -155,7 +157,7 @@ class Profiles:
     def type_of(self, canonical: str) -> str:
         """The type that a profile is for, also of the base definitions; '' where it is not known."""
         url = canonical.partition("|")[0]
-        name = url.removeprefix(BASE)
+        name = QUANTITIES.get(url.removeprefix(BASE), url.removeprefix(BASE))
         if name in conformance.elements():
             return name
         profile = self.get(canonical)

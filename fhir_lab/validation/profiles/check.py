@@ -106,7 +106,7 @@ class Compiler:
                 self._fixed(says),
                 self._pattern(says),
                 self._limits(says),
-                self._binding(says),
+                self._binding(element),
             )
             if check is not None
         ]
@@ -204,10 +204,12 @@ class Compiler:
 
         return check
 
-    def _binding(self, says: Json) -> ItemCheck | None:
-        binding = says.get("binding", {})
-        strength, value_set = binding.get("strength"), binding.get("valueSet")
+    def _binding(self, element: Element) -> ItemCheck | None:
+        binding = element.says.get("binding", {})
+        strength, value_set = binding.get("strength"), binding.get("valueSet", "")
         if strength not in ("required", "extensible") or not value_set:
+            return None
+        if (strength, value_set.partition("|")[0]) in element.bound:
             return None
         name = self.name
 

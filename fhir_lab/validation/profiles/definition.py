@@ -21,13 +21,15 @@ class Element:
     """One element, or one slice of it, as a profile constrains it.
 
     `name` is the element in its parent (`value` for `value[x]`), `types` the (property, type) pairs that the base
-    specification gives it; `says` is the merged ElementDefinition.
+    specification gives it, `card` its cardinality, `bound` what its binding says (strength, value set);
+    `says` is the merged ElementDefinition.
     """
 
     name: str
     path: str
     types: tuple[tuple[str, str], ...]
     card: tuple[int, str]
+    bound: frozenset[tuple[str, str]] = frozenset()
     says: Json = field(default_factory=dict)
     slice_name: str = ""
     where: str = "StructureDefinition"
@@ -138,7 +140,8 @@ def _made(parent: Element, type_: str, name: str) -> Element:
     types = tuple((property_, each) for property_, _, each in table(type_)[name])
     entry = _entry(type_, name)
     low, _, high = entry["card"].partition("..")
-    return Element(name, f"{parent.path}.{name}", types, (int(low), high))
+    bound = frozenset((strength, entry[strength]) for strength in ("required", "extensible") if strength in entry)
+    return Element(name, f"{parent.path}.{name}", types, (int(low), high), bound)
 
 
 def _entry(type_: str, name: str) -> Json:
@@ -153,7 +156,9 @@ def _slice(element: Element, slice_name: str) -> Element:
         if element.choice:
             types = tuple(each for each in types if each[0] == slice_name) or types
         high = "1" if element.card[1] == "1" else "*"
-        element.slices[slice_name] = Element(element.name, element.path, types, (0, high), slice_name=slice_name)
+        element.slices[slice_name] = Element(
+            element.name, element.path, types, (0, high), element.bound, slice_name=slice_name
+        )
     return element.slices[slice_name]
 
 

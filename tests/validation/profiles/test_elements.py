@@ -35,6 +35,12 @@ MARITAL: Json = {
         "include": [{"system": MARITAL_STATUS, "concept": [{"code": "S"}]}, {"system": "http://example.org/whole"}]
     },
 }
+STRONGER = {
+    "resourceType": "ValueSet",
+    "url": "http://hl7.org/fhir/ValueSet/marital-status",
+    "status": "active",
+    "compose": {"include": [{"system": "urn:x", "concept": [{"code": "y"}]}]},
+}
 
 
 def constraint(key: str, human: str, expression: str, severity: str = "error", **more: Any) -> Json:
@@ -128,6 +134,15 @@ CASES: dict[str, tuple[list[Json], list[tuple[str, str, str]]]] = {
         ],
         [("code-invalid", "Patient.gender", "female found; Test requires one of")],
     ),
+    "a binding that is only made stronger": (
+        [
+            {
+                "path": "Patient.maritalStatus",
+                "binding": {"strength": "required", "valueSet": "http://hl7.org/fhir/ValueSet/marital-status"},
+            },
+        ],
+        [("code-invalid", "Patient.maritalStatus", f"{MARITAL_STATUS}|M found; Test requires one of urn:x|y.")],
+    ),
     "constraints": (
         [
             {
@@ -216,7 +231,7 @@ CASES: dict[str, tuple[list[Json], list[tuple[str, str, str]]]] = {
 def check(resource: Any, *definitions: Json) -> list[Any]:
     """The errors of a resource that claims the first of these profiles."""
     validator = Validator()
-    known = validator.profiles(Stored(*definitions, value_sets=(MARITAL,)))
+    known = validator.profiles(Stored(*definitions, value_sets=(MARITAL, STRONGER)))
     claiming = resource | {"meta": {"profile": [definitions[0]["url"]]}}
     assert validator.check(claiming, resource["resourceType"]) == []
     return validator.claims(claiming, known)
