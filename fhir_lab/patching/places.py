@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any
 
 from fhir_lab.elements import Element
+from fhir_lab.fhirpath import Condition, Context, EvaluationError, UnsupportedError, condition
 from fhir_lab.outcomes import BadRequest, Unprocessable
 from fhir_lab.patching.elements import NoSuchElementError, elements_named
 from fhir_lab.patching.steps import Step, steps_of
@@ -179,29 +180,24 @@ def _named(owner: str, label: str, where: str) -> list[Element]:
         raise Unprocessable.of(str(error), where, code="not-found") from None
 
 
-def _holds(place: Place, condition: str, where: str) -> bool:
-    from fhirpathpy.engine.nodes import ResourceNode  # costs 40 ms, which most processes never need to spend
-
+def _holds(place: Place, text: str, where: str) -> bool:
     value, beside = place.pair
-    node: Any = ResourceNode
+    top = place
+    while top.parent is not None:
+        top = top.parent
+    node, whole = (value, place.content, beside), (top.owner, top.content, None)
     try:
-        return bool(_filter(condition)(node(value, place.content, beside), {}) == [True])
-    except BadRequest as error:
-        raise error.placed(where) from None
-    except Exception:  # whatever a foreign evaluator meets in an expression that somebody sent
-        raise Unprocessable.of(f"where({condition[:100]}) cannot be answered here.", where) from None
+        return _filter(text, place.content).holds(node, Context(whole, context=node)) is True
+    except UnsupportedError as error:
+        raise BadRequest.of(f"where({text[:100]}) is not understood: {error}", where, code="value") from None
+    except EvaluationError as error:
+        raise Unprocessable.of(f"where({text[:100]}) cannot be answered: {error}", where) from None
 
 
 @lru_cache(maxsize=256)
-def _filter(condition: str) -> Any:
-    """A FHIRPath condition on an element. Raises `BadRequest`."""
-    import fhirpathpy
-    from fhirpathpy.models import models
-
+def _filter(text: str, content: str) -> Condition:
+    """A FHIRPath condition on elements of one type. Raises `UnsupportedError`."""
     for name in _BARRED:
-        if f"{name}(" in condition.replace(" ", ""):
-            raise BadRequest.of(f"{name}() has no place in the path of a patch.", code="not-supported")
-    try:
-        return fhirpathpy.compile(condition, models["r4"])
-    except Exception:
-        raise BadRequest.of(f"where({condition[:100]}) is not FHIRPath.", code="value") from None
+        if f"{name}(" in text.replace(" ", ""):
+            raise UnsupportedError(f"{name}() has no place in the path of a patch")
+    return condition(text, content)
