@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_lab.outcomes import BadRequest, FhirError, Issue, nearest
+from fhir_lab.search import filters
 from fhir_lab.search.concepts import in_hierarchy, in_value_set
 from fhir_lab.search.escapes import split, unescape
 from fhir_lab.search.kinds import composite, date, number, quantity, reference, string, token, uri
@@ -73,6 +74,10 @@ class Reader:
             )
         return found
 
+    def named(self, resource_type: str, name: str, text: str, where: str) -> Criterion | None:
+        """As `criterion`, for a part of the parameter `where`, which errors then name."""
+        return self._criterion(resource_type, name, text, where)
+
     def _criterion(self, resource_type: str, name: str, text: str, where: str) -> Criterion | None:
         if where.count(".") + where.count("_has:") > LONGEST_CHAIN:
             raise BadRequest.of(f"A chain may have {LONGEST_CHAIN} links; '{where}' has more.", f"http.{where}")
@@ -80,6 +85,8 @@ class Reader:
             return self._has(resource_type, name, text, where)
         if name == "_list":
             return self._list(text, where)
+        if name == "_filter":
+            return filters.read(self, resource_type, text)
         head, dot, rest = name.partition(".")
         code, colon, modifier = head.partition(":")
         parameter = self.parameter(resource_type, code, where)
@@ -180,6 +187,16 @@ class Reader:
         return parameter.targets or self.registry.types
 
     def _chain(self, parameter: SearchParameter, modifier: str, rest: str, text: str, where: str) -> Chain | None:
+        able = self.able(parameter, modifier, rest, where)
+        read = [(name, self._criterion(name, rest, text, where)) for name in able]
+        found_targets = tuple((name, criterion) for name, criterion in read if criterion is not None)
+        return Chain(parameter, found_targets) if found_targets else None
+
+    def able(self, parameter: SearchParameter, modifier: str, rest: str, where: str) -> list[str]:
+        """The types that a link may lead to, as far as `rest`, which follows it, can be asked of them.
+
+        Raises `BadRequest` when the parameter is no reference, leads nowhere, or to what cannot be told apart.
+        """
         targets = self._targets(parameter) if parameter.kind == "reference" else ()
         if not targets:
             raise BadRequest.of(
@@ -190,11 +207,9 @@ class Reader:
                 f"'{parameter.code}' does not refer to a '{modifier}'; it refers to {', '.join(targets)}.",
                 f"http.{where}",
             )
-        return self._any_target(parameter, (modifier,) if modifier else targets, rest, text, where)
+        return self._any_target(parameter, (modifier,) if modifier else targets, rest, where)
 
-    def _any_target(
-        self, parameter: SearchParameter, targets: Iterable[str], rest: str, text: str, where: str
-    ) -> Chain | None:
+    def _any_target(self, parameter: SearchParameter, targets: Iterable[str], rest: str, where: str) -> list[str]:
         code = rest.partition(".")[0].partition(":")[0]
         able = [name for name in targets if code in ("_has", "_list") or self.registry.get(name, code)]
         if not able:
@@ -217,9 +232,7 @@ class Reader:
                 f"http.{where}",
                 code="too-costly",
             )
-        read = [(name, self._criterion(name, rest, text, where)) for name in able]
-        found_targets = tuple((name, criterion) for name, criterion in read if criterion is not None)
-        return Chain(parameter, found_targets) if found_targets else None
+        return able
 
     def _has(self, resource_type: str, name: str, text: str, where: str) -> Has | None:
         parts = name.split(":", 3)
@@ -240,7 +253,12 @@ class Reader:
 
     def _list(self, text: str, where: str) -> Has | None:
         if unescape(text).startswith("$"):
-            raise BadRequest.of(f"The list '{text}' is not kept by this server.", f"http.{where}", code="not-supported")
+            raise BadRequest.of(
+                f"'{text}' is a list of the patient's current state, which this server does not keep. "
+                "A List that is stored can be named by its id.",
+                f"http.{where}",
+                code="not-supported",
+            )
         criterion = self._criterion("List", "_id", text, where)
         return Has("List", self.parameter("List", "item", where), criterion) if criterion is not None else None
 

@@ -23,7 +23,11 @@ Parameters = Sequence[tuple[str, str]]
 PASSED_ON = ("_format", "_pretty", "_elements", "_contained", "_summary")
 SUMMARIES = ("true", "text", "data", "count", "false")
 TOTALS = ("none", "estimate", "accurate")
-UNSUPPORTED = ("_filter", "_query", "_containedType", "_score")
+UNSUPPORTED = {
+    "_query": "no named queries are defined here; operations such as $lastn are",
+    "_containedType": "contained resources are not found by themselves",
+    "_score": "matches are found or not, without a score",
+}
 INCLUDES = {"_include": False, "_revinclude": True}
 MOST_CRITERIA = 50
 MOST_SORT_KEYS = 8
@@ -103,7 +107,9 @@ class _Draft:
         elif name == "_sort":
             self.sort += [_sort_key(self.reader, self.type, part) for part in split(text, ",") if part]
         elif base in UNSUPPORTED:
-            raise BadRequest.of(f"'{name}' is not supported by this server.", f"http.{name}", code="not-supported")
+            raise BadRequest.of(
+                f"'{name}' is not supported by this server: {UNSUPPORTED[base]}.", f"http.{name}", code="not-supported"
+            )
         else:
             self._criterion(name, text)
             return
@@ -172,6 +178,7 @@ _SINGLE: dict[str, Callable[[_Draft, str], None]] = {
     **dict.fromkeys(PASSED_ON, _anything),
     "_count": _Draft.read_count,
     "_total": _one_of("_total", TOTALS),
+    "_totalMethod": _one_of("_totalMethod", ("count",)),  # what a client sends beside `_count=0`
     "_summary": _one_of("_summary", SUMMARIES),
     "_contained": _one_of("_contained", ("false",)),
     "_type": _own_type,

@@ -123,7 +123,7 @@ def test_a_modifier_that_does_not_fit_is_refused_even_when_lenient(resource_type
         ("Patient", "name", " "),
         ("ValueSet", "url:below", "urn:oid:1.2"),
         ("Location", "near", "1|2|3"),
-        ("Patient", "_filter", "name eq x"),
+        ("Patient", "_filter", "name eq"),
         ("Patient", "_total", "maybe"),
         ("Patient", "_summary", "some"),
         ("Patient", "_sort", "_score"),

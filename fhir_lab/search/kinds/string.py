@@ -45,7 +45,8 @@ MODIFIERS = ("exact", "contains")
 
 @dataclass(frozen=True, slots=True)
 class StringValue:
-    """What to compare with normalised text and with text as written; `how` is '' (starts with) or a modifier."""
+    """What to compare with normalised text and with text as written; `how` is '' (starts with), a modifier, or
+    is, is-not or ends, which `_filter` asks for."""
 
     norm: str
     exact: str
@@ -65,6 +66,15 @@ def compile(value: StringValue, columns: Any) -> ColumnElement[bool]:
     """The condition on a row of `idx_string`."""
     if value.how == "exact":
         return and_(columns.norm == value.norm, columns.exact == value.exact)
+    if value.how == "is":
+        same: ColumnElement[bool] = columns.norm == value.norm
+        return same
+    if value.how == "is-not":
+        other: ColumnElement[bool] = columns.norm != value.norm
+        return other
+    if value.how == "ends":
+        ending: ColumnElement[bool] = columns.norm.endswith(value.norm, autoescape=True)
+        return ending
     if value.how == "contains":
         found: ColumnElement[bool] = columns.norm.contains(value.norm, autoescape=True)
         return found
@@ -76,4 +86,8 @@ def match(value: StringValue, row: StringRow) -> bool:
     norm, exact = row
     if value.how == "exact":
         return exact == value.exact
+    if value.how in ("is", "is-not"):
+        return (norm == value.norm) is (value.how == "is")
+    if value.how == "ends":
+        return norm.endswith(value.norm)
     return value.norm in norm if value.how == "contains" else norm.startswith(value.norm)
