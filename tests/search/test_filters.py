@@ -9,7 +9,6 @@ from fhir_lab.outcomes import BadRequest
 from fhir_lab.services import Services
 from tests.support.finding import LOINC, Finder, caller, observation, patient, quantity
 
-
 JANUARY = {"start": "2026-01-01", "end": "2026-01-31"}
 
 
