@@ -32,7 +32,7 @@ def modifiers(parameter: SearchParameter) -> list[str]:
         return []
     known = modifiers_of(Registry.load(), parameter)
     own = ["type"] if parameter.kind == "reference" else []
-    return ["missing", *own, *(_CODES.get(name, name) for name in known)]
+    return [*known[:1], *own, *(_CODES.get(name, name) for name in known[1:])]
 
 
 def _document(url: str, found: Sequence[SearchParameter]) -> Resource:

@@ -13,6 +13,7 @@ from fhir_lab.clock import instant
 from fhir_lab.documents import dumps
 from fhir_lab.interactions.message import Interaction, Request, Response
 from fhir_lab.interactions.router import COMPARTMENT_SEARCH
+from fhir_lab.interactions.terminology_capabilities import terminology_capabilities
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.patching import FORMATS
 from fhir_lab.search.registry import Registry, SearchParameter
@@ -27,13 +28,14 @@ OAUTH_URIS = {
     "revoke": "revocation_endpoint",
     "manage": "management_endpoint",
 }
-MODES = ("full", "normative")
+MODES = ("full", "normative", "terminology")
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SYSTEM_WIDE = ("transaction", "batch", "search-system", "history-system")
 
 
 def capabilities(request: Request) -> Response:
-    """200 with the CapabilityStatement; no token is needed. `mode` full and normative give the same.
+    """200 with the CapabilityStatement; no token is needed. `mode` full and normative give the same, terminology gives
+    the TerminologyCapabilities.
 
     Raises `BadRequest` for another mode.
     """
@@ -41,6 +43,8 @@ def capabilities(request: Request) -> Response:
     if mode not in MODES:
         raise BadRequest.of(f"mode '{mode[:40]}' is not supported; allowed: {', '.join(MODES)}.", "http.mode")
     services, remembered = request.services, request.router.remembered
+    if mode == "terminology":
+        return Response(200, dumps(terminology_capabilities(request)))
     services.parameters.look(services.database)
     if request.address:  # under another name than its own; such names are not counted, so not kept
         return Response(200, dumps(statement(request)))

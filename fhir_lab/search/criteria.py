@@ -174,8 +174,7 @@ class Reader:
             return
         types = self._targets(parameter) if parameter.kind == "reference" else ()
         if modifier not in types:
-            missing = () if parameter.kind in NEVER_MISSING else ("missing",)
-            allowed = (*missing, *known, *(types if len(types) < 10 else ("a resource type",) if types else ()))
+            allowed = (*known, *(types if len(types) < 10 else ("a resource type",) if types else ()))
             raise BadRequest.of(
                 f"The modifier ':{modifier}' is not supported on '{parameter.code}' ({parameter.kind}). "
                 f"Supported: {', '.join(allowed) or 'none'}.",
@@ -264,15 +263,16 @@ class Reader:
 
 
 def modifiers_of(registry: Registry, parameter: SearchParameter) -> tuple[str, ...]:
-    """The modifiers that a parameter takes, beside `:missing` and types."""
+    """The modifiers that a parameter takes, beside types."""
+    missing = () if parameter.kind in NEVER_MISSING else ("missing",)
     if parameter.code == "_id":
-        return ("not",)
+        return (*missing, "not")
     unfit: Collection[str] = ()
     if parameter.kind == "token" and not registry.identifies(parameter):
         unfit = {"of-type"}
     if parameter.kind == "reference" and not _layered(registry, parameter):
         unfit = reference.RECURSIVE
-    return tuple(name for name in MODIFIERS.get(parameter.kind, ()) if name not in unfit)
+    return (*missing, *(name for name in MODIFIERS.get(parameter.kind, ()) if name not in unfit))
 
 
 def _layered(registry: Registry, parameter: SearchParameter) -> list[str]:

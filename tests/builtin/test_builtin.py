@@ -73,6 +73,16 @@ def test_a_definition_says_what_the_server_does(api: Api) -> None:
     ]
 
 
+def test_each_parameter_says_which_modifiers_it_takes(sqlite_services: Services) -> None:
+    documents = {document["url"]: document for _, document in sqlite_services.builtin.of("SearchParameter").values()}
+    told = {url.rpartition("/")[2]: document.get("modifier", []) for url, document in documents.items()}
+    assert told["clinical-code"] == ["missing", "not", "text", "in", "not-in", "above", "below"]
+    assert "ofType" in told["clinical-identifier"]
+    assert "ofType" not in told["Observation-status"]
+    assert {"above", "below"} <= set(told["Observation-specimen"])
+    assert "below" not in told["clinical-patient"]
+
+
 @pytest.mark.parametrize("resource_type", ["SearchParameter", "CodeSystem", "ValueSet"])
 def test_every_built_in_resource_is_valid(sqlite_services: Services, resource_type: str) -> None:
     found = sqlite_services.builtin.of(resource_type)

@@ -139,7 +139,19 @@ def test_the_oauth_endpoints_are_those_of_the_smart_configuration(api: Api) -> N
 
 def test_other_modes_are_refused(api: Api) -> None:
     assert api.get("/metadata?mode=normative").status_code == 200
-    assert api.get("/metadata?mode=terminology").status_code == 400
+    assert api.get("/metadata?mode=everything").status_code == 400
+
+
+def test_terminology_capabilities_tell_of_built_in_systems_and_of_what_is_routed(api: Api) -> None:
+    response = api.get("/metadata?mode=terminology", Authorization="")
+    assert response.status_code == 200
+    body = response.json()
+    assert api.services.validator.check(body, "TerminologyCapabilities") == []
+    systems = {each["uri"]: each["subsumption"] for each in body["codeSystem"]}
+    assert systems["http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"] is True
+    assert systems["http://terminology.hl7.org/CodeSystem/v2-0074"] is False
+    assert {"filter", "count", "offset"} <= {each["name"] for each in body["expansion"]["parameter"]}
+    assert (body["validateCode"], body["translation"]) == ({"translations": False}, {"needsMap": False})
 
 
 def test_it_stays_small_enough_for_clients_that_parse_it_first(api: Api) -> None:

@@ -299,3 +299,24 @@ def test_the_rows_of_types_do_not_disturb_other_searches(services: Services) -> 
     assert finder.found("Patient", "identifier=1") == {"p"}
     assert finder.found("Patient", "identifier:missing=true") == {"none"}
     assert finder.ids("Patient", "_sort=identifier") == ["none", "p"]
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "query", "index"),
+    [
+        (
+            "Observation",
+            "code:in=http://example.org/many",
+            "ix_observation_coding_match (param=? AND code=? AND system=?",
+        ),
+        ("Patient", "name=mey", "ix_idx_string_match (param=? AND norm>? AND norm<?"),
+        ("ValueSet", "url:below=http://example.org/", "ix_idx_uri_match (param=? AND value>? AND value<?"),
+    ],
+)
+def test_lists_and_beginnings_are_looked_up_in_an_index(
+    sqlite_services: Services, resource_type: str, query: str, index: str
+) -> None:
+    finder = Finder(sqlite_services)
+    finder.put(value_set("many", concepts(LOINC, *(f"{number}-1" for number in range(1000)))))
+    page = finder.page(resource_type, f"{query}&__explain=true&_total=none")
+    assert index in str(page.outcomes[-1].diagnostics)
