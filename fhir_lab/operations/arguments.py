@@ -64,6 +64,10 @@ class Arguments:
         """The values of a parameter, in order."""
         return self._values.get(name, [])
 
+    def having(self, name: str, value: Any) -> "Arguments":
+        """The same arguments and one more."""
+        return Arguments({**self._values, name: [value]}, self.criteria)
+
     def __contains__(self, name: str) -> bool:
         return name in self._values
 

@@ -17,6 +17,7 @@ from fhir_lab.operations import (
     meta,
     stats,
     translate,
+    validate,
     validate_code,
 )
 
@@ -33,5 +34,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *meta.OPERATIONS,
     *stats.OPERATIONS,
     *translate.OPERATIONS,
+    *validate.OPERATIONS,
     *validate_code.OPERATIONS,
 )
