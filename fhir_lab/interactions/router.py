@@ -81,8 +81,9 @@ class Router:
 
     def methods(self, path: str) -> str:
         """What the Allow header says of a path. Raises `NotFound`."""
-        methods = self._routes.get(self._shape(_segments(path)))
-        if methods is None:
+        segments = _segments(path)
+        methods = self._routes.get(self._shape(segments))
+        if methods is None or self._misnamed(segments):
             raise NotFound.of("There is no such path below the FHIR base.")
         return allow(methods)
 
@@ -90,7 +91,9 @@ class Router:
         return tuple([place[1] if place in self._literals else "*" for place in enumerate(segments)])
 
     def _misnamed(self, segments: Shape) -> bool:
-        """True for `Patient/1/$nothing`, which must not be taken for a type of the compartment."""
+        """True for `Patient//1` and `Patient/1/$nothing`: neither may be taken for a type of the compartment."""
+        if "" in segments:
+            return True
         return len(segments) > 2 and segments[2][:1] in ("$", "_") and (2, segments[2]) not in self._literals
 
     def _check_type(self, name: str) -> None:

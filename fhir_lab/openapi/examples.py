@@ -1,9 +1,11 @@
 """An example of every resource type: worked ones for what a laboratory uses first, else just what the type requires.
 
-The worked ones refer to each other: sent in the order of `WORKED`, each finds what it refers to.
+The worked ones refer to each other: sent in the order of `WORKED`, each finds what it refers to. What invariants
+require of the others besides cardinalities is in `completed.json`.
 """
 
 import json
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -47,7 +49,7 @@ def example(resource_type: str) -> Json:
     if worked.is_file():
         found: Json = json.loads(worked.read_text("utf-8"))
         return found
-    required = _required(resource_type, resource_type)
+    required = _required(resource_type, resource_type) | _completed().get(resource_type, {})
     return {"resourceType": resource_type, "id": f"example-{resource_type.lower()}"[:64], **required}
 
 
@@ -82,6 +84,13 @@ def in_both_formats(schema: Json, sent: Json | None = None, *, in_xml: bool = Fa
         if in_xml:
             content[FHIR_XML]["example"] = to_xml(sent).decode()
     return content
+
+
+@cache
+def _completed() -> dict[str, Json]:
+    """By type, the elements that its invariants ask for."""
+    found: dict[str, Json] = json.loads((resources.files(__package__) / "completed.json").read_text("utf-8"))
+    return found
 
 
 def _required(table: str, path: str) -> Json:

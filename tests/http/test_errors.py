@@ -21,7 +21,8 @@ JSON = "application/fhir+json"
         ("/Pateint/1", "Did you mean 'Patient'?"),
         ("/Patient/1/2/3/4", "no path"),
         ("/nonsense", "no resource type"),
-        ("/Patient/1/$everything", "no path"),
+        ("/Patient/1/$everythin", "Did you mean '$everything'?"),
+        ("/Patient/1/$nonsense", "no path"),
         ("/Patient/_search/1", "no path"),
         ("/Patient//1", "no path"),
         ("/Patient/_histori", "Did you mean '_history'?"),
@@ -46,7 +47,7 @@ def test_an_id_that_breaks_the_syntax_is_400(api: Api, bad: str) -> None:
         ("POST", "/Patient/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("DELETE", "/metadata", "GET, HEAD, OPTIONS"),
         ("GET", "/Patient/_search", "OPTIONS, POST"),
-        ("GET", "/", "OPTIONS, POST"),
+        ("DELETE", "/", "GET, HEAD, OPTIONS, POST"),
         ("PROPFIND", "/Patient", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),
     ],
 )
@@ -58,7 +59,7 @@ def test_a_method_that_is_not_routed_is_405_and_told_which_are(api: Api, method:
 def test_options_tells_the_methods(api: Api) -> None:
     answered = api.call("OPTIONS", "/Patient/1", Authorization="")
     assert (answered.status_code, answered.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT")
-    assert api.call("OPTIONS", "/a/b/c/d").status_code == 404
+    assert [api.call("OPTIONS", path).status_code for path in ("/a/b/c/d", "/Patient//1")] == [404, 404]
 
 
 def test_no_token_and_a_bad_token_are_401_with_a_challenge(api: Api) -> None:
