@@ -12,7 +12,7 @@ from fhir_lab.fhirpath import compare
 from fhir_lab.fhirpath.closures import Nodes, nodes, nodes_or_focus, truth
 from fhir_lab.fhirpath.grammar import Call, UnsupportedError
 from fhir_lab.fhirpath.nodes import Context, EvaluationError, Node, all_children, children, descendants
-from fhir_lab.fhirpath.predicates import MOST_MATCHED, arguments_of, pattern_of, text_of
+from fhir_lab.fhirpath.predicates import arguments_of, literal_pattern, short, text_of
 
 
 def _where(call: Call) -> Nodes:
@@ -210,6 +210,11 @@ def _substring(text: str, start: int, length: int | None = None) -> str | None:
     return text[start:] if length is None else text[start : start + length]
 
 
+def _replace_matches(call: Call) -> Nodes:
+    pattern = literal_pattern(arguments_of(call, 2)[0])
+    return _edited(2, 2, lambda text, _, by: pattern.sub(by, short(text)))(call)
+
+
 def _constant(make: Callable[[], Node]) -> Callable[[Call], Nodes]:
     def compile_(call: Call) -> Nodes:
         arguments_of(call, 0)
@@ -252,7 +257,7 @@ FUNCTIONS: dict[str, Callable[[Call], Nodes]] = {
     "indexOf": _edited(1, 1, str.find, "integer"),
     "substring": _edited(1, 2, _substring),
     "replace": _edited(2, 2, str.replace),
-    "replaceMatches": _edited(2, 2, lambda text, pattern, by: pattern_of(pattern).sub(by, text[:MOST_MATCHED])),
+    "replaceMatches": _replace_matches,
     "today": _constant(compare.today),
     "now": _constant(compare.now),
 }

@@ -5,7 +5,6 @@ http://hl7.org/fhirpath/N1/#existence, https://hl7.org/fhir/R4/fhirpath.html#fun
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from fhir_lab.fhirpath import compare
 from fhir_lab.fhirpath.closures import Truth, existence, nodes, nodes_or_focus, truth
@@ -14,6 +13,7 @@ from fhir_lab.fhirpath.nodes import Context, EvaluationError, Node
 
 # Regular expressions of profiles run on strings of clients: a long string makes a careless pattern slow.
 MOST_MATCHED = 4_000
+_NESTED_REPEAT = re.compile(r"(?<!\\)[+*]\)+[+*{]")
 
 
 def arguments_of(call: Call, low: int, high: int | None = None) -> tuple[Tree, ...]:
@@ -120,26 +120,37 @@ def _on_strings(test: Callable[[str, str], bool]) -> Callable[[Call], Truth]:
     return compile_
 
 
-@lru_cache(maxsize=1000)
-def pattern_of(text: str) -> re.Pattern[str]:
-    """A compiled regular expression. Raises `re.error`."""
-    return re.compile(text, re.DOTALL)
+def literal_pattern(tree: Tree) -> re.Pattern[str]:
+    """The regular expression that an argument is.
+
+    Raises `UnsupportedError` for one that is made from the document, which its sender would choose, and for a repeat of
+    a repeat, which takes forever on some strings.
+    """
+    if not isinstance(tree, Literal) or not isinstance(tree.value, str):
+        raise UnsupportedError("a regular expression is written as a string")
+    if _NESTED_REPEAT.search(tree.value):
+        raise UnsupportedError(f"the regular expression '{tree.value}' repeats a repeat")
+    try:
+        return re.compile(tree.value, re.DOTALL)
+    except re.error as error:
+        raise UnsupportedError(f"'{tree.value}' is not a regular expression: {error}") from None
 
 
 def _matches(call: Call) -> Truth:
-    argument = arguments_of(call, 1)[0]
-    if isinstance(argument, Literal):
-        try:
-            pattern_of(str(argument.value))
-        except re.error as error:
-            raise UnsupportedError(f"'{argument.value}' is not a regular expression: {error}") from None
-    return _on_strings(_found)(call)
+    find, pattern = nodes_or_focus(call.source), literal_pattern(arguments_of(call, 1)[0])
+
+    def answer(context: Context, node: Node) -> bool | None:
+        text = text_of(find(context, node))
+        return None if text is None else pattern.search(short(text)) is not None
+
+    return answer
 
 
-def _found(text: str, pattern: str) -> bool:
+def short(text: str) -> str:
+    """The text, if it is short enough for regular expressions. Raises `EvaluationError`."""
     if len(text) > MOST_MATCHED:
         raise EvaluationError(f"a string of {len(text)} characters is not matched with a pattern")
-    return pattern_of(pattern).search(text) is not None
+    return text
 
 
 PREDICATES: dict[str, Callable[[Call], Truth]] = {

@@ -74,8 +74,11 @@ class Validator:
         if mode == "update" and isinstance(resource, dict) and "id" not in resource:
             said = f"{resource_type}.id: missing; an update names what it updates."
             issues.append(Issue("required", said, (f"{resource_type}.id",)))
+        known = known or self.profiles()
+        if resource_type == "StructureDefinition" and not any(issue.severity == "error" for issue in issues):
+            issues += self.faults(resource, known)
         if isinstance(resource, dict) and resource.get("resourceType") == resource_type:
-            _profiled(resource, profiles, known or self.profiles(), issues)
+            _profiled(resource, profiles, known, issues)
         return _cut(_told_once(issues), resource_type)
 
     def faults(self, definition: dict[str, Any], known: Profiles) -> list[Issue]:
