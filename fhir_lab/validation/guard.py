@@ -99,6 +99,13 @@ class Shape:
         else:
             self.check_content(value, path, walk, parent)
 
+    def check_identified(self, value: Any, path: str, walk: Walk, parent: Json) -> None:
+        """The check of what stands beside a value, which may have nothing but an id."""
+        if type(value) is dict and len(value) == 1 and "id" in value:
+            self.check_content(value, path, walk, parent)
+        else:
+            self.check(value, path, walk, parent)
+
     def check_content(self, value: Json, path: str, walk: Walk, _parent: Json) -> None:
         """Check every property of an object, then what is missing."""
         if not self._compiled:
@@ -219,9 +226,9 @@ def _compile_element(
         names.append(name)
         if fhir_type in PRIMITIVES and (label != "id" and f"{owner}.{label}" != "Extension.url"):
             names.append(f"_{name}")
-            beside = guard.shape("Element").check
+            beside = guard.shape("Element")
             properties[name] = _many_primitives(check, name) if repeats else _single(check)
-            properties[f"_{name}"] = _many_beside(beside, name) if repeats else _single(beside)
+            properties[f"_{name}"] = _many_beside(beside, name) if repeats else _single_beside(beside, name)
         else:
             properties[name] = _many(check) if repeats else _single(check)
     return tuple(names)
@@ -311,16 +318,32 @@ def _many_primitives(check: Check, name: str) -> Check:
     return many
 
 
-def _many_beside(check: Check, name: str) -> Check:
+def _check_beside(shape: Shape, valued: bool) -> Check:
+    """An id is enough beside a value (ele-1), and says nothing without one."""
+    return shape.check_identified if valued else shape.check
+
+
+def _single_beside(shape: Shape, name: str) -> Check:
+    single = {valued: _single(_check_beside(shape, valued)) for valued in (True, False)}
+
+    def beside(value: Any, path: str, walk: Walk, parent: Json) -> None:
+        single[parent.get(name) is not None](value, path, walk, parent)
+
+    return beside
+
+
+def _many_beside(shape: Shape, name: str) -> Check:
     def many(value: Any, path: str, walk: Walk, parent: Json) -> None:
         if not _array(value, path, walk):
             return
         beside = parent.get(name)
         if isinstance(beside, list) and len(beside) != len(value):
             walk.add("structure", path, f"{len(value)} entries where {name} has {len(beside)}; null fills the gaps.")
+        values = beside if isinstance(beside, list) else []
         for index, item in enumerate(value):
             if item is not None:
-                check(item, f"{path}[{index}]", walk, parent)
+                valued = index < len(values) and values[index] is not None
+                _check_beside(shape, valued)(item, f"{path}[{index}]", walk, parent)
             elif not isinstance(beside, list):
                 walk.add("structure", f"{path}[{index}]", f"null is allowed only where {name} has a value.")
 

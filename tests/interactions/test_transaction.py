@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.interactions.test_batch import entry, statuses
+from tests.interactions.test_batch import batch, entry, statuses
 from tests.support.api import BASE, Api, Json, issues, observation, patient
 
 URN = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a"
@@ -143,3 +143,102 @@ def test_one_entry_beyond_the_scopes_refuses_the_whole(api: Api) -> None:
 def test_absolute_urls_of_this_server_are_understood(api: Api) -> None:
     answered = api.post("", transaction(entry("PUT", f"{BASE}/Patient/a", patient("a")), entry("GET", "/Patient/a")))
     assert statuses(answered) == ["201 Created", "200 OK"]
+
+
+MRN = {"identifier": [{"system": "urn:mrn", "value": "1"}]}
+BY_MRN = "Patient?identifier=urn:mrn%7C1"
+OTHER_WORDS = "Patient?identifier=urn:mrn%7C1&gender:missing=true"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (entry("PUT", "Patient/a", patient("a")), entry("DELETE", BY_MRN)),
+        (entry("PUT", BY_MRN, patient(**MRN)), entry("DELETE", "Patient/a")),
+        (entry("PUT", BY_MRN, patient(**MRN)), entry("PUT", OTHER_WORDS, patient(**MRN))),
+        (entry("DELETE", BY_MRN), entry("DELETE", "Patient/a")),
+        (entry("POST", "Patient", patient(**MRN)), entry("PUT", BY_MRN, patient(**MRN))),
+    ],
+)
+def test_two_entries_that_mean_one_resource_are_refused(api: Api, first: Json, second: Json) -> None:
+    api.put("/Patient/a", patient("a", **MRN))
+    for entries in ((first, second), (second, first)):
+        refused = api.post("", transaction(entry("PUT", "Patient/other", patient("other")), *entries))
+        assert (refused.status_code, issues(refused)[0][0]) == (400, "duplicate")
+        assert issues(refused)[0][1][0] in ("Bundle.entry[1]", "Bundle.entry[2]")
+    assert api.get("/Patient/a").headers["etag"] == 'W/"1"'
+    assert api.get("/Patient/other").status_code == 404
+
+
+@pytest.mark.parametrize("criteria", [BY_MRN, OTHER_WORDS])
+def test_an_update_by_criteria_that_mean_what_is_created_beside_it_is_refused(api: Api, criteria: str) -> None:
+    for created in (
+        entry("POST", "Patient", patient(**MRN)),
+        entry("POST", "Patient", patient(**MRN), ifNoneExist="identifier=urn:mrn|1"),
+        entry("PUT", criteria, patient(**MRN)),
+    ):
+        refused = api.post("", transaction(created, entry("PUT", criteria, patient(**MRN))))
+        assert (refused.status_code, issues(refused)) == (400, [("duplicate", ["Bundle.entry[1]"])])
+    assert api.get("/Patient").json()["total"] == 0
+
+
+def test_one_condition_creates_once_in_a_transaction(api: Api) -> None:
+    create = entry("POST", "Patient", patient(**MRN), ifNoneExist="identifier=urn:mrn|1")
+    answered = api.post("", transaction(create, create))
+    assert statuses(answered) == ["201 Created", "200 OK"]
+    assert len({each["response"]["location"] for each in answered.json()["entry"]}) == 1
+
+
+def test_what_is_deleted_is_gone_before_a_condition_looks(api: Api) -> None:
+    api.put("/Patient/a", patient("a", **MRN))
+    answered = api.post(
+        "",
+        transaction(
+            entry("POST", "Patient", patient(**MRN), ifNoneExist="identifier=urn:mrn|1"), entry("DELETE", BY_MRN)
+        ),
+    )
+    assert statuses(answered) == ["201 Created", "204 No Content"]
+    assert api.get(f"/{BY_MRN}").json()["total"] == 1
+
+
+def test_the_conditions_of_each_entry_are_respected(api: Api) -> None:
+    api.put("/Patient/a", patient("a"))
+    api.put("/Patient/b", patient("b"))
+    answered = api.post(
+        "",
+        transaction(
+            entry("PUT", "Patient/a", patient("a", active=True), ifMatch='W/"1"'),
+            entry("PUT", "Patient/new", patient("new"), ifNoneMatch="*"),
+            entry("DELETE", "Patient/b", ifMatch='W/"1"'),
+            entry("GET", "Patient/a", ifNoneMatch='W/"2"'),
+            entry("GET", "Patient/a", ifModifiedSince="2999-01-01T00:00:00Z"),
+        ),
+    )
+    assert statuses(answered) == ["200 OK", "201 Created", "204 No Content", "304 Not Modified", "304 Not Modified"]
+    for asked, where in (
+        (entry("PUT", "Patient/a", patient("a"), ifNoneMatch="*"), "Bundle.entry[0].request.ifNoneMatch"),
+        (entry("DELETE", "Patient/a", ifMatch='W/"1"'), "Bundle.entry[0].request.ifMatch"),
+        (entry("PUT", "Patient/c", patient("c"), ifMatch='W/"1"'), "Bundle.entry[0].request.ifMatch"),
+    ):
+        refused = api.post("", transaction(asked))
+        assert (refused.status_code, issues(refused)[0][1]) == (412, [where])
+
+
+def test_head_is_answered_without_a_body(api: Api) -> None:
+    api.put("/Patient/a", patient("a"))
+    for kind in (batch, transaction):
+        [found] = api.post("", kind(entry("HEAD", "Patient/a"))).json()["entry"]
+        assert (found["response"]["status"], found["response"]["etag"], "resource" in found) == (
+            "200 OK",
+            'W/"1"',
+            False,
+        )
+
+
+def test_a_delete_that_others_refer_to_is_409_unless_they_go_too(api: Api) -> None:
+    api.put("/Patient/a", patient("a"))
+    api.put("/Observation/o", observation("Patient/a", id="o"))
+    refused = api.post("", transaction(entry("DELETE", "Patient/a")))
+    assert (refused.status_code, issues(refused)) == (409, [("conflict", ["Bundle.entry[0]"])])
+    answered = api.post("", transaction(entry("DELETE", "Patient/a"), entry("DELETE", "Observation/o")))
+    assert statuses(answered) == ["204 No Content"] * 2

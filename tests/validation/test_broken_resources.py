@@ -155,8 +155,8 @@ CASES: dict[str, tuple[str, Expected]] = {
         ],
     ),
     "an element with nothing but an id": (
-        patient('"maritalStatus":{"id":"x"}'),
-        [("invariant", "Patient.maritalStatus", "(ele-1)")],
+        patient('"maritalStatus":{"id":"x"},"_gender":{"id":"x"}'),
+        [("invariant", "Patient.maritalStatus", "(ele-1)"), ("invariant", "Patient._gender", "(ele-1)")],
     ),
     "nulls": (
         patient('"active":null,"identifier":[null],"name":[{"given":["A",null]}]'),

@@ -45,6 +45,8 @@ def test_every_element_of_every_type_is_accepted(name: str, validator: Validator
         '"agent":[{"who":{"reference":"Patient/1/_history/2"}}]}'.replace('"#"', '"Observation/1"'),
         '{"resourceType":"Observation","status":"final","code":{"text":"x"},'
         '"effectivePeriod":{"start":"2026-11-20T08:30:00+14:00","end":"2026-11-19"}}',
+        '{"resourceType":"Patient","gender":"male","_gender":{"id":"g"}}',
+        '{"resourceType":"Patient","name":[{"given":["A","B"],"_given":[null,{"id":"g"}]}]}',
     ],
 )
 def test_what_r4_allows_passes(text: str, validator: Validator) -> None:
