@@ -66,10 +66,15 @@ def directory() -> Json:
     )
 
 
-def patients(count: int, seed: int = 1) -> Iterator[Json]:
-    """One transaction Bundle for each invented patient."""
-    for number in range(count):
-        yield _Patient(number, random.Random(f"{seed}/{number}")).bundle()
+def patients(count: int, seed: int = 1, first: int = 0, every: timedelta | None = None) -> Iterator[Json]:
+    """One transaction Bundle for each invented patient, from the number `first` on.
+
+    Their first visits lie anywhere within a year, or, with `every`, so far apart one after the other.
+    """
+    for number in range(first, first + count):
+        rng = random.Random(f"{seed}/{number}")
+        begin = timedelta(hours=rng.randrange(8000)) if every is None else number * every
+        yield _Patient(number, rng, START + begin).bundle()
 
 
 def corpus(folder: Path) -> list[bytes]:
@@ -90,16 +95,16 @@ def _bundle(entries: Iterator[Json] | list[Json]) -> Json:
 class _Patient:
     """One invented patient: everything that happened to them refers to them by urn:uuid."""
 
-    def __init__(self, number: int, rng: random.Random) -> None:
+    def __init__(self, number: int, rng: random.Random, begin: datetime) -> None:
         self._number = number
         self._rng = rng
+        self._begin = begin
         self._entries: list[Json] = []
 
     def bundle(self) -> Json:
         subject = self._add(self._person())
-        when = START + timedelta(hours=self._rng.randrange(8000))
         for visit in range(VISITS):
-            self._visit(subject, when + timedelta(days=30 * visit), ordered=visit % 2 == 0)
+            self._visit(subject, self._begin + timedelta(days=30 * visit), ordered=visit % 2 == 0)
         return _bundle(self._entries)
 
     def _add(self, resource: Json) -> Json:

@@ -37,7 +37,7 @@ def new_database(url: str | None) -> Iterator[tuple[str, str]]:
         with psycopg.connect(databases.libpq(url), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}"')
         stack.callback(_drop, url, name)
-        yield databases.sibling(url, name), _describe(url)
+        yield databases.sibling(url, name), describe(url)
 
 
 def _drop(url: str, name: str) -> None:
@@ -45,7 +45,8 @@ def _drop(url: str, name: str) -> None:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def _describe(url: str) -> str:
+def describe(url: str) -> str:
+    """What PostgreSQL it is, and how durable its commits are."""
     with psycopg.connect(databases.libpq(url)) as connection:
         said = {
             name: connection.execute(f"SHOW {name}").fetchone()

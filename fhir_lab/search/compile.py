@@ -209,8 +209,7 @@ def _of_resource(resource_type: str, test: Test, size: int) -> Rows:
 
 def _updated(values: Sequence[date.DateValue]) -> Test:
     def test(row: FromClause) -> ColumnElement[bool]:
-        at = row.c.last_updated
-        return or_(*(date.compile(value, at, at + INSTANT, at) for value in values))
+        return or_(*(date.compile_instants(value, row.c.last_updated, INSTANT) for value in values))
 
     return test
 

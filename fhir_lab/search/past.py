@@ -28,13 +28,14 @@ from fhir_lab.storage.unit import Unit
 MOST = 10_000
 
 
-def past(unit: Unit, queries: Sequence[Query], mark: Mark) -> tuple[Line, ...]:
-    """The changed resources that matched at the mark, as lines of a page, in no order.
+def past(unit: Unit, queries: Sequence[Query], mark: Mark, until: Mark | None = None) -> tuple[Line, ...]:
+    """The resources that matched at the mark and were written since, as lines of a page, in no order.
 
+    `until` leaves out those that were only written after it.
     Raises `Gone` when so much was written since the mark that a page would take too long.
     """
     by_type = {query.type: query for query in queries}
-    versions = marks.before(unit.connection, mark, list(by_type), MOST + 1)
+    versions = marks.before(unit.connection, (mark, until), list(by_type), MOST + 1)
     if len(versions) > MOST:
         raise Gone.of(
             f"More than {MOST} of these resources were written since the first page. Start from there again.",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sqlalchemy import ColumnClause, ColumnElement, Select, asc, desc, false, func, literal_column, select, union_all
+from sqlalchemy import ColumnClause, ColumnElement, Select, asc, desc, func, literal, literal_column, select, union_all
 
 from fhir_lab.outcomes import BadRequest, Issue
 from fhir_lab.search.access import Reaches
@@ -236,9 +236,10 @@ def _count(unit: Unit, parts: Sequence[Part], bound: int | None = None, mark: Ma
         each.append(matches.limit(limit))
     all_of_them = each[0] if len(each) == 1 else union_all(*(select(keys.subquery()) for keys in each)).limit(limit)
     queries = [part.query for part in parts]
-    # In one statement, so that what it leaves out as written since is what is then looked at.
-    written = marks.changed(mark, [query.type for query in queries]).exists() if mark is not None else false()
-    counting = select(func.count(), written).select_from(all_of_them.subquery())
-    counted, changed = unit.connection.execute(counting, execution_options=ANEW).one()
-    then = past(unit, queries, mark) if mark is not None and changed else ()
+    written = marks.writes(mark, [query.type for query in queries]) if mark is not None else literal(0)
+    counting = select(func.count(), written, *marks.columns(unit.connection)).select_from(all_of_them.subquery())
+    counted, writes, *moment = unit.connection.execute(counting, execution_options=ANEW).one()
+    # What is written after the counting was counted by it.
+    until = marks.mark_of(moment, unit.connection)
+    then = past(unit, queries, mark, until) if mark is not None and writes else ()
     return int(counted) + len(then) + len(_builtin(unit, parts).lines)

@@ -12,7 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, func, literal_column, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    and_,
+    false,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+)
 
 from fhir_lab.storage.repository import Version, version_of
 from fhir_lab.storage.tables import change, resource, resource_history
@@ -83,10 +95,20 @@ def changed(mark: Mark, types: Sequence[str]) -> Select[Any]:
     return select(change.c.resource_pk).where(change.c.type.in_(types), since(mark), change.c.resource_pk <= mark.pk)
 
 
-def before(connection: Connection, mark: Mark, types: Sequence[str], limit: int) -> list[Version]:
-    """The versions that were current at the mark of the resources in `changed` that were not deleted then."""
+def writes(mark: Mark, types: Sequence[str]) -> ScalarSelect[int]:
+    """How many rows `changed` has. (Whether it has any, PostgreSQL would find out by reading the whole feed.)"""
+    return select(func.count()).select_from(changed(mark, types).subquery()).scalar_subquery()
+
+
+def before(
+    connection: Connection, between: tuple[Mark, Mark | None], types: Sequence[str], limit: int
+) -> list[Version]:
+    """The versions that were current at the first mark, of resources written between the two and not deleted then."""
+    mark, until = between
     first = func.min(change.c.version)
     written = changed(mark, types).add_columns((first - 1).label("version"))
+    if until is not None:
+        written = written.where(by_then(until))
     then = written.group_by(change.c.resource_pk).having(first > 1).subquery()
     history = resource_history.c
     query = (

@@ -77,6 +77,22 @@ def compile(
     return conditions[value.prefix]()
 
 
+def compile_instants(value: DateValue, low: ColumnElement[int], length: int) -> ColumnElement[bool]:
+    """The same condition on ranges that are all this long, so that an index on where they begin is enough."""
+    conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
+        "eq": lambda: and_(low >= value.low, low <= value.high - length),
+        "ne": lambda: or_(low < value.low, low > value.high - length),
+        "gt": lambda: low > value.high - length,
+        "ge": lambda: and_(low > value.low - length, or_(low >= value.low, low > value.high - length)),
+        "lt": lambda: low < value.low,
+        "le": lambda: and_(low < value.high, or_(low < value.low, low <= value.high - length)),
+        "sa": lambda: low >= value.high,
+        "eb": lambda: low <= value.low - length,
+        "ap": lambda: and_(low < value.high, low > value.low - length),
+    }
+    return conditions[value.prefix]()
+
+
 def compile_days(
     value: DateValue, first: ColumnElement[date], last: ColumnElement[date], zone: ZoneInfo
 ) -> ColumnElement[bool]:
