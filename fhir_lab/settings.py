@@ -81,8 +81,8 @@ class Settings(BaseSettings):
     cors_origins: Listed = Field(("*",), description="Origins whose browsers may call the FHIR API, parted by commas.")
     outbound_allow: Listed = Field(
         (),
-        description="Addresses, CIDR ranges or hosts that webhooks may use although they are private or plain http, "
-        "parted by commas.",
+        description="Addresses, CIDR ranges or hosts that webhooks and imports may use although they are private or "
+        "plain http, parted by commas.",
     )
     token_ttl: int = Field(3600, ge=1, description="Seconds a printed or granted access token is valid.")
     password_grant: bool = Field(
@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     )
     export_file_lines: int = Field(
         50_000, ge=1, description="Lines after which an export begins another file of the same type."
+    )
+    import_max_bytes: int = Field(
+        1024 * 1024 * 1024, ge=1024, description="Largest NDJSON file that an import downloads, once unpacked."
     )
     sweep_seconds: float = Field(
         5.0, gt=0, description="How often the sweeper looks for due messages and notifications."

@@ -3,7 +3,7 @@
 https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---success
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +14,8 @@ from fhir_lab.interactions.message import Request, Response
 from fhir_lab.outcomes import TooManyRequests
 from fhir_lab.security import rights
 from fhir_lab.services import Services
-from fhir_lab.storage import jobs
+from fhir_lab.storage import job_files, jobs
+from fhir_lab.storage.job_files import File
 
 PATH = "/bulk"
 BUSY_SECONDS = 30
@@ -25,8 +26,13 @@ def job_url(services: Services, job_id: str) -> str:
     return f"{services.settings.public_url}{PATH}/{job_id}"
 
 
-def accept(request: Request, kind: str, parameters: Mapping[str, Any]) -> Response:
-    """202 with Content-Location. Raises `TooManyRequests` while the client has too many jobs that have not ended."""
+def accept(
+    request: Request, kind: str, parameters: Mapping[str, Any], sent: Sequence[Sequence[bytes]] = ()
+) -> Response:
+    """202 with Content-Location; `sent` are the lines that came with the request, in pieces.
+
+    Raises `TooManyRequests` while the client has too many jobs that have not ended.
+    """
     services, caller, job_id = request.services, request.caller, jobs.new_id()
 
     def work(connection: Connection) -> None:
@@ -47,6 +53,9 @@ def accept(request: Request, kind: str, parameters: Mapping[str, Any]) -> Respon
             parameters=parameters,
             now=services.clock.now(),
         )
+        file = File(1, "input", "")
+        for lines in sent:
+            file = job_files.append(connection, job_id, file, lines)
 
     services.database.transact(work)
     services.queue.job(job_id)

@@ -8,6 +8,7 @@ import time
 from typing import Any, Protocol
 
 from fhir_lab.bulk.export import Export
+from fhir_lab.bulk.load import Import
 from fhir_lab.outcomes import FhirError, Issue, Unavailable, operation_outcome
 from fhir_lab.services import Services
 from fhir_lab.storage import jobs
@@ -51,7 +52,7 @@ def run(services: Services, job_id: str) -> bool:
 
 
 def _turn(services: Services, held: Job) -> bool:
-    work: Work = Export(services, held)
+    work: Work = Export(services, held) if held.kind == "export" else Import(services, held)
     until = time.monotonic() + TURN_SECONDS
     while work.step():
         if time.monotonic() > until:

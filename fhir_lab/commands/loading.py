@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, cast
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from fhir_lab.documents import Resource, parse
+from fhir_lab.bulk.lines import entry_of
+from fhir_lab.documents import parse
 from fhir_lab.outcomes import BadRequest, FhirError, Unavailable
 from fhir_lab.security.access import Caller
 from fhir_lab.services import Services
@@ -114,7 +115,7 @@ def _opened(file: Path) -> IO[bytes]:
 def _of_lines(stream: IO[bytes], max_depth: int) -> Iterator[list[Entry]]:
     lines = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
     while chunk := list(islice(lines, LINES_AT_ONCE)):
-        yield [_of_resource(_parsed(line, number, max_depth), f"line {number}") for number, line in chunk]
+        yield [entry_of(_parsed(line, number, max_depth), f"line {number}") for number, line in chunk]
 
 
 def _parsed(line: bytes, number: int, max_depth: int) -> object:
@@ -126,19 +127,11 @@ def _parsed(line: bytes, number: int, max_depth: int) -> object:
 
 def _of_document(document: object) -> list[Entry]:
     if not isinstance(document, dict) or document.get("resourceType") != "Bundle":
-        return [_of_resource(document, "")]
+        return [entry_of(document, "")]
     kind = document.get("type")
     if kind == "transaction":
         return entries_of(document)
     if kind in ("collection", "searchset", "batch"):
         resources = [entry.get("resource") for entry in document.get("entry", [])]
-        return [_of_resource(found, f"Bundle.entry[{index}]") for index, found in enumerate(resources)]
+        return [entry_of(found, f"Bundle.entry[{index}]") for index, found in enumerate(resources)]
     raise BadRequest.of(f"A Bundle of type '{kind}' cannot be loaded; a transaction can.", "Bundle.type")
-
-
-def _of_resource(document: object, label: str) -> Entry:
-    if not isinstance(document, dict) or not isinstance(document.get("resourceType"), str):
-        raise BadRequest.of("This is not a FHIR resource: it has no resourceType.", *filter(None, [label]))
-    resource: Resource = document
-    method, resource_id = ("PUT", resource["id"]) if "id" in resource else ("POST", None)
-    return Entry(method=method, type=resource["resourceType"], id=resource_id, resource=resource, label=label)

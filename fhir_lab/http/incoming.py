@@ -160,6 +160,8 @@ def _body(incoming: Incoming, target: Target, max_depth: int) -> Any:
     if content == "resource" and target.type == "Binary" and not media.is_fhir(content_type):
         return binary.wrapped(incoming.body, incoming.headers, target.id)
     operation = target.interaction.operation
+    if operation is not None and operation.lines and media.is_lines(content_type):
+        return incoming.body
     if operation is not None and operation.media_type and media.is_graphql(content_type):
         return {"query": incoming.body.decode("utf-8", "replace")}
     form = media.patch_format(content_type) if content == "patch" else media.sent(content_type)

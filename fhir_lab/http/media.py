@@ -29,6 +29,7 @@ TYPES = {
 }
 NAMES = {"json": JSON, "xml": XML, "*/*": JSON, **TYPES}
 FHIR_TYPES = frozenset(name for name in TYPES if "fhir" in name)
+LINES = ("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
 FORM = "application/x-www-form-urlencoded"
 POSSIBLE = "application/fhir+json or application/fhir+xml"
 PATCHABLE = f"{', '.join(FORMATS)} or application/json"
@@ -116,6 +117,12 @@ def is_fhir(header: str) -> bool:
     """True for a Content-Type that may be FHIR, or none at all."""
     name = _parsed(header)[0]
     return not name or name in TYPES
+
+
+@lru_cache(maxsize=512)
+def is_lines(header: str) -> bool:
+    """True when a Content-Type header names NDJSON. https://hl7.org/fhir/R4/nd-json.html"""
+    return _parsed(header)[0] in LINES
 
 
 @lru_cache(maxsize=512)

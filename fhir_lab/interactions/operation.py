@@ -69,6 +69,7 @@ class Operation:
     permission: Permission | None = None
     search: bool = False
     media_type: str = ""
+    lines: bool = False
     parameters: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:

@@ -7,11 +7,11 @@ one stream, so a download as gzip is a copy: header, blocks, end block, checksum
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from fhir_lab.storage.tables import job_file, job_part
 
@@ -63,20 +63,20 @@ def append(connection: Connection, job_id: str, file: File, lines: Sequence[byte
         this = (job_file.c.job_id == job_id, job_file.c.number == file.number)
         connection.execute(update(job_file).where(*this).values(counts))
     key = {"job_id": job_id, "number": file.number, "part": file.parts}
-    connection.execute(insert(job_part).values(**key, lines=len(lines), data=data))
+    connection.execute(insert(job_part).values(**key, data=data))
     return grown
+
+
+def drop(connection: Connection, job_id: str, number: int) -> None:
+    """Forget a file that was written in part."""
+    for table in (job_part, job_file):
+        connection.execute(delete(table).where(table.c.job_id == job_id, table.c.number == number))
 
 
 def part(connection: Connection, job_id: str, file: File, number: int) -> bytes:
     """The text of one part: whole lines, each with its line end; empty when the job was deleted meanwhile."""
     found = _stored(connection, job_id, file, number)
     return zlib.decompressobj(-zlib.MAX_WBITS).decompress(found) if found else b""
-
-
-def part_lines(connection: Connection, job_id: str, file: File) -> list[int]:
-    """How many lines each part of a file has."""
-    these = (job_part.c.job_id == job_id, job_part.c.number == file.number)
-    return list(connection.scalars(select(job_part.c.lines).where(*these).order_by(job_part.c.part)))
 
 
 def gzip_part(connection: Connection, job_id: str, file: File, number: int) -> bytes:
@@ -92,12 +92,6 @@ def gzip_size(connection: Connection, job_id: str, file: File) -> int:
     these = (job_part.c.job_id == job_id, job_part.c.number == file.number)
     stored = connection.scalar(select(func.sum(func.length(job_part.c.data))).where(*these)) or 0
     return len(_HEADER) + int(stored) + len(_END) + 8
-
-
-def texts(connection: Connection, job_id: str, file: File) -> Iterator[bytes]:
-    """The text of a file, part by part."""
-    for number in range(file.parts):
-        yield part(connection, job_id, file, number)
 
 
 def _stored(connection: Connection, job_id: str, file: File, number: int) -> bytes | None:

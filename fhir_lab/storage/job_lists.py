@@ -1,11 +1,11 @@
-"""What an export keeps besides its files: the patients it is limited to, and what is still to be added to it."""
+"""What a job keeps besides its files: the patients that an export is limited to, and what was referred to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, select, tuple_, update
+from sqlalchemy import Connection, and_, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from fhir_lab.storage.tables import job_patient, job_reference
+from fhir_lab.storage.tables import job_patient, job_reference, resource
 
 Key = tuple[str, str]  # type, id
 CHUNK = 400
@@ -43,6 +43,18 @@ def added(connection: Connection, job_id: str, keys: Sequence[Key]) -> None:
     for start in range(0, len(keys), CHUNK):
         these = tuple_(job_reference.c.type, job_reference.c.id).in_(keys[start : start + CHUNK])
         connection.execute(update(job_reference).where(job_reference.c.job_id == job_id, these).values(written=True))
+
+
+def missing(connection: Connection, job_id: str, limit: int) -> list[Key]:
+    """The resources noted for a job that do not exist and never did, at most `limit`."""
+    stored = (resource.c.type == job_reference.c.type, resource.c.id == job_reference.c.id)
+    query = (
+        select(job_reference.c.type, job_reference.c.id)
+        .outerjoin(resource, and_(*stored))
+        .where(job_reference.c.job_id == job_id, func.coalesce(resource.c.version, 0) == 0)
+        .order_by(job_reference.c.type, job_reference.c.id)
+    )
+    return [(kind, found) for kind, found in connection.execute(query.limit(limit))]
 
 
 def _insert(connection: Connection) -> "type[postgresql.Insert] | type[sqlite.Insert]":

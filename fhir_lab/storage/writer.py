@@ -6,7 +6,7 @@ All of it goes out in one batch on the caller's connection, so that it is commit
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from fhir_lab.documents import Resource, dumps, parse, stamped
 from fhir_lab.outcomes import Conflict, Forbidden, Issue
@@ -192,7 +192,7 @@ class _Store:
             items = [item for item in self._plans if item.type == resource_type]
             if not items:
                 continue
-            exists = {item.pk for item in items if self._has_lab_row(item)}
+            exists = self._with_lab_row(table, items)
             kept = [item for item in items if item.resource is not None]
             rows = {item.pk: self._indexed[item.pk].lab or () for item in kept}
             self._batch.insert(table, ((pk, *row) for pk, row in rows.items() if pk not in exists))
@@ -207,12 +207,14 @@ class _Store:
             elif gone:  # others may still refer to the row: it stays, without content
                 self._batch.update(table, LAB_COLUMNS[resource_type], ((*_blank(resource_type), pk) for pk in gone))
 
-    def _has_lab_row(self, item: Plan) -> bool:
-        if item.entry.pk is not None:
-            return True
-        if item.current is None:
-            return False
-        return item.live or item.current.version == 0 or not self._unit.services.settings.referential_integrity
+    def _with_lab_row(self, table: Table, items: Sequence[Plan]) -> set[int]:
+        """The pks of those that have a row in the lab table already."""
+        sure = {item.pk for item in items if item.entry.pk is not None or item.live or _reserved(item)}
+        # A deleted resource kept its row if others could refer to it, which a setting of that time decided.
+        deleted = [item.pk for item in items if item.current is not None and item.pk not in sure]
+        if deleted:
+            sure.update(self._unit.connection.scalars(select(table.c.pk).where(table.c.pk.in_(deleted))))
+        return sure
 
     def _index_rows(self) -> None:
         inserts: Rows = {}
@@ -280,6 +282,10 @@ class _Store:
                         f"Your scopes do not reach a {item.type} like this one; it must stay within them.",
                         *filter(None, [item.entry.label]),
                     ) from None
+
+
+def _reserved(item: Plan) -> bool:
+    return item.current is not None and item.current.version == 0
 
 
 def _blank(resource_type: str) -> list[Any]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import FhirError, Forbidden, Issue, nearest
 from fhir_lab.search.match import matches
+from fhir_lab.security import outbound
 from fhir_lab.storage.unit import Unit
-from fhir_lab.subscriptions import outbound
 
 PAYLOADS = ("application/fhir+json", "application/json")
 _CRITERIA = re.compile(r"([A-Za-z]+)(?:\?(.*))?", re.DOTALL)

@@ -14,14 +14,14 @@ from fhir_lab.documents import Resource, parse
 from fhir_lab.outcomes import FhirError
 from fhir_lab.search.access import permits
 from fhir_lab.search.match import matches
-from fhir_lab.security import rights
+from fhir_lab.security import outbound, rights
 from fhir_lab.security.access import Caller, system
 from fhir_lab.services import Services
 from fhir_lab.storage import notifications, outbox
 from fhir_lab.storage.notifications import Event, State
 from fhir_lab.storage.outbox import Change
 from fhir_lab.storage.unit import Unit
-from fhir_lab.subscriptions import criteria, outbound, status
+from fhir_lab.subscriptions import criteria, status
 
 log = logging.getLogger(__name__)
 BATCH = 200

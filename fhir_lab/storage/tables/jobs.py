@@ -54,7 +54,6 @@ job_part = Table(
     Column("job_id", String(36), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("part", Integer, primary_key=True, autoincrement=False),
-    Column("lines", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
 

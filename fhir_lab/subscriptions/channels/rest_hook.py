@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from fhir_lab.subscriptions import criteria, outbound
+from fhir_lab.security import outbound
+from fhir_lab.subscriptions import criteria
 
 
 class DeliveryError(Exception):

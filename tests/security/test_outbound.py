@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir_lab.subscriptions.outbound import RefusedError, Resolver, Target, resolve
+from fhir_lab.security.outbound import RefusedError, Resolver, Target, resolve
 
 PUBLIC = "93.184.216.34"
 PUBLIC6 = "2606:2800:220:1:248:1893:25c8:1946"

@@ -1,4 +1,4 @@
-"""Where a webhook may go: no target inside the network and no plain http, unless the operator allows it by name.
+"""Where webhooks and downloads may go: nowhere inside the network and not by plain http, unless the operator allows it.
 
 The name is resolved once and the connection goes to the very address that was checked, so a second answer of the DNS
 cannot lead elsewhere. https://owasp.org/www-community/attacks/Server_Side_Request_Forgery
@@ -29,7 +29,7 @@ _UNICAST6 = IPv6Network("2000::/3")
 
 
 class RefusedError(Exception):
-    """The target is not allowed, or its name has no address; the text says which and is fit for the subscriber."""
+    """The target is not allowed, or its name has no address; the text says which and is fit for the client."""
 
 
 @dataclass(frozen=True, slots=True)
