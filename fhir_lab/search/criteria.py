@@ -143,6 +143,8 @@ class Reader:
         if modifier in ("above", "below"):
             return in_hierarchy(self._terms(), text, modifier, implied)
         value = token.read(text, implied)
+        if value.code and self.registry.contacts(parameter):
+            return replace(value, code=token.address(value.code))
         if parameter.code == "_id" and value.system is not None:
             raise ValueError(f"'{text}' is not an id")
         return value

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/elementdefinition.html
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 from conformance import elements, required_codes
@@ -106,6 +107,7 @@ def code_systems(text: str, resource_type: str) -> frozenset[str]:
     return BOOLEAN_SYSTEMS | systems if any(end.type == "boolean" for end in found) else frozenset(systems)
 
 
+@cache
 def datatypes(text: str, resource_type: str) -> frozenset[str]:
     """The datatypes of the elements that an expression ends at, as far as the tables show them."""
     return frozenset(end.type for end in _ends_of(text, resource_type))

@@ -187,6 +187,10 @@ class Registry:
         """True for a token parameter that finds Identifiers, which have a type."""
         return parameter.kind == "token" and "Identifier" in datatypes(parameter.expression or "", parameter.type)
 
+    def contacts(self, parameter: SearchParameter) -> bool:
+        """True for a token parameter that finds phone numbers and addresses."""
+        return "ContactPoint" in datatypes(parameter.expression or "", parameter.type)
+
     def canonical(self, parameter: SearchParameter) -> bool:
         """True for a reference parameter that finds canonical URLs."""
         found = datatypes(parameter.expression or "", parameter.type)

@@ -75,7 +75,7 @@ def measured() -> list[Resource]:
 def risks() -> list[Resource]:
     def prediction(n: int, number: str) -> list[dict[str, Any]]:
         point = {"probabilityDecimal": float(number) / 100}
-        return [point, {"probabilityRange": {"low": quantity(float(number))}}][: 1 + n % 2]
+        return [point, {"probabilityRange": {"low": quantity(float(number), "%")}}][: 1 + n % 2]
 
     risk = {"resourceType": "RiskAssessment", "status": "final", "subject": {"display": "somebody"}}
     return [{**risk, "id": f"r{n}", "prediction": prediction(n, number)} for n, number in enumerate(NUMBERS)]

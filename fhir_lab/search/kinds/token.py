@@ -1,9 +1,9 @@
 """Token parameters: a code with or without a system. https://hl7.org/fhir/R4/search.html#token
 
 A row is (system, code), '' for what is absent. Codings and Identifiers have a system of their own. A ContactPoint is
-its value, without a system, as R4 says. A `code` or boolean is stored without a system: `final` and `|final` find it
-as it is, and `http://hl7.org/fhir/observation-status|final` once the search has dropped a system that
-`Registry.code_systems` lists. An element that is there but has neither system nor code gives ('', ''), so that
+its value as `address` folds it, without a system, as R4 says. A `code` or boolean is stored without a system: `final`
+and `|final` find it as it is, and `http://hl7.org/fhir/observation-status|final` once the search has dropped a system
+that `Registry.code_systems` lists. An element that is there but has neither system nor code gives ('', ''), so that
 `:missing` knows of it.
 """
 
@@ -46,7 +46,7 @@ def _identifier(identifier: Mapping[str, Any]) -> list[TokenRow]:
 
 
 def _contact(contact: Mapping[str, Any]) -> list[TokenRow]:
-    return [("", key(contact.get("value", "")))]
+    return [("", address(contact.get("value", "")))]
 
 
 def _boolean(value: bool) -> list[TokenRow]:
@@ -60,6 +60,12 @@ _READERS: dict[str, Callable[[Any], list[TokenRow]]] = {
     "ContactPoint": _contact,
     "boolean": _boolean,
 }
+
+
+def address(text: str) -> str:
+    """A phone number or address as it is compared: of a number only the digits, of all else without case."""
+    digits = "".join(filter(str.isdigit, text))
+    return key(digits if digits and not any(map(str.isalpha, text)) else text.lower())
 
 
 def texts(node: Node, _place: Place) -> list[tuple[str, str]]:
