@@ -5,6 +5,7 @@ included until nothing new turns up. https://hl7.org/fhir/R4/search.html#include
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, Table, select, union
@@ -73,8 +74,9 @@ def _queries(registry: Registry, include: Include, frontier: Frontier) -> Iterat
             chunk = pks[start : start + CHUNK]
             if include.reverse and include.target in ("", start_type):
                 yield from _referring(registry, include, chunk)
-            elif not include.reverse and include.source == start_type:
-                yield from _referred(registry, include, chunk)
+                yield from _referring_by_url(registry, include, start_type, chunk)
+            elif not include.reverse and include.source in ("*", start_type):
+                yield from _referred(registry, replace(include, source=start_type), chunk)
 
 
 def _parameters(registry: Registry, include: Include) -> list[SearchParameter]:
@@ -124,6 +126,20 @@ def _by_url(
         select(uris.c.pk.label("pk"))
         .join_from(rows, uris, uris.c.value == rows.c.url)
         .where(rows.c.pk.in_(pks), rows.c.param.in_(ids), rows.c.url != "", uris.c.param.in_(urls))
+    )
+
+
+def _referring_by_url(registry: Registry, include: Include, target: str, pks: Sequence[int]) -> Iterator[Keys]:
+    """Those whose canonical references name the `url` of these resources."""
+    url = registry.get(target, "url")
+    if url is None or url.kind != "uri":
+        return
+    ids = [found.id for found in _parameters(registry, include) if target in found.targets]
+    rows, uris = fresh(idx_reference), fresh(idx_uri)
+    yield (
+        select(rows.c.pk.label("pk"))
+        .join_from(uris, rows, rows.c.url == uris.c.value)
+        .where(uris.c.pk.in_(pks), uris.c.param == url.id, uris.c.value != "", rows.c.param.in_(ids))
     )
 
 

@@ -203,7 +203,7 @@ def _include(reader: Reader, resource_type: str, name: str, text: str) -> Includ
     source, _, rest = text.partition(":")
     code, _, target = rest.partition(":")
     if text == "*":
-        return Include("*" if reverse else resource_type, "*", "", reverse, bool(modifier))
+        return Include("*" if reverse or modifier else resource_type, "*", "", reverse, bool(modifier))
     types = reader.registry.types
     for given in (source, *([target] if target else [])):
         if given not in types:

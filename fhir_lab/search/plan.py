@@ -28,7 +28,7 @@ class Plan:
         self.where: list[ColumnElement[bool]] = []
         self.coding: FromClause | None = None
         self.distinct = False
-        parts = list(_flattened(sets))
+        parts = list(flattened(sets))
         if NOTHING in parts:
             parts = [Rows(resource, lambda _: false(), EVERYTHING)]
         elif not any(_is_alive(part) for part in parts) or all(_rank(part) is None for part in parts):
@@ -85,10 +85,11 @@ def keys(found: Set, resource_type: str) -> Select[Any]:
     return Plan(resource_type, [found]).select()
 
 
-def _flattened(sets: Sequence[Set]) -> list[Set]:
+def flattened(sets: Sequence[Set]) -> list[Set]:
+    """The sets, those of an intersection in its place."""
     flat: list[Set] = []
     for found in sets:
-        flat += _flattened(found.sets) if isinstance(found, Intersection) else [found]
+        flat += flattened(found.sets) if isinstance(found, Intersection) else [found]
     return flat
 
 

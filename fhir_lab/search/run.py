@@ -17,6 +17,7 @@ from fhir_lab.search.beside import Beside, Line, beside
 from fhir_lab.search.compile import Compiler
 from fhir_lab.search.current import current
 from fhir_lab.search.explain import explain
+from fhir_lab.search.hints import hints
 from fhir_lab.search.include import included
 from fhir_lab.search.narrow import narrowed
 from fhir_lab.search.paging import Position, link, seal, unseal
@@ -89,6 +90,8 @@ def search(
         page.total = _count(unit, parts)
         return page
     _fill(unit, parts, page)
+    if not page.matches and not query.page:
+        page.outcomes += hints(unit.services.registry, asked, lambda wider: _finds(unit, wider, reaches))
     includes = tuple(dict.fromkeys(include for each in asked for include in each.includes))
     if includes:
         page.included, issues = included(unit, includes, page.matches, reaches)
@@ -113,6 +116,11 @@ def matching(unit: Unit, resource_type: str, query: str, limit: int = 2) -> list
     return [(pk, resource_id, version) for pk, resource_id, version in found]
 
 
+def _finds(unit: Unit, query: Query, reaches: Reaches) -> bool:
+    plan = Plan(query.type, sets_of(unit, query, reaches))
+    return unit.connection.execute(plan.select().limit(1), execution_options=ANEW).first() is not None
+
+
 def sets_of(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
     """What all matches of a query are in: a set per criterion, and what the caller reaches. Begins a new statement.
 
@@ -132,7 +140,7 @@ def _fill(unit: Unit, parts: Sequence[Part], page: SearchPage) -> None:
     statement = _statement(unit, parts, position)
     rows, mark = _found(unit, parts, position, statement)
     if query.explain:
-        page.outcomes.append(explain(unit.connection, statement))
+        page.outcomes.append(explain(unit.connection, [(part.query, part.sets) for part in parts], statement))
     more, backwards = len(rows) > query.count, position is not None and position.backwards
     rows = rows[: query.count]
     if backwards:

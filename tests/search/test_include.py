@@ -133,3 +133,48 @@ def test_types_and_resources_beyond_the_scopes_are_left_out(finder: Finder) -> N
     query = "_list=l&_revinclude=List:item"
     assert included(finder, "Patient", query, "user/Patient.rs user/List.rs") == ["List/l"]
     assert included(finder, "List", "_include=List:item", "user/List.rs patient/Patient.rs", "q") == ["Patient/q"]
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "query", "expected"),
+    [
+        (
+            "Observation",
+            "_id=op&_include:iterate=*",
+            ["Organization/org", "Organization/top", "Patient/p", "Practitioner/dr"],
+        ),
+        ("Organization", "_id=top&_revinclude:iterate=Organization:partof", ["Organization/org"]),
+        (
+            "Organization",
+            "_id=top&_revinclude:iterate=Organization:partof&_revinclude:iterate=Patient:organization",
+            ["Organization/org", "Patient/p"],
+        ),
+        (
+            "Organization",
+            "_id=top&_revinclude:iterate=*",
+            ["Observation/op", "Organization/org", "Patient/p", "Provenance/prov"],
+        ),
+        (
+            "Patient",
+            "_id=p&_revinclude=Observation:patient&_include:iterate=Observation:performer",
+            ["Observation/op", "Organization/org", "Practitioner/dr"],
+        ),
+    ],
+)
+def test_iteration_goes_on_in_both_directions(
+    finder: Finder, resource_type: str, query: str, expected: list[str]
+) -> None:
+    assert included(finder, resource_type, query) == expected
+
+
+def test_canonical_references_lead_backwards_too(finder: Finder) -> None:
+    url = "http://example.org/Questionnaire/q"
+    finder.put({"resourceType": "Questionnaire", "id": "q", "status": "active", "url": url})
+    finder.put({"resourceType": "QuestionnaireResponse", "id": "r", "status": "completed", "questionnaire": f"{url}|1"})
+    for query in ("_revinclude=QuestionnaireResponse:questionnaire", "_revinclude=*"):
+        assert included(finder, "Questionnaire", query) == ["QuestionnaireResponse/r"]
+
+
+def test_a_versioned_reference_includes_the_resource_as_it_is(finder: Finder) -> None:
+    finder.put(observation("versioned", subject={"reference": "Patient/q/_history/1"}))
+    assert included(finder, "Observation", "_id=versioned&_include=Observation:subject") == ["Patient/q"]

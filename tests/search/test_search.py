@@ -394,9 +394,39 @@ def test_conditional_matching_is_strict_and_wants_a_criterion(finder: Finder) ->
 
 
 def test_the_plan_is_told_on_request(finder: Finder) -> None:
-    (issue,) = finder.page("Observation", "patient=p&code=x&date=ge2020&_sort=-date&__explain=true").outcomes
+    finder.put(patient("p"))
+    query = "patient=p&code=http://loinc.org|718-7&status=final&_tag:not=x&date=ge2020&_sort=-date&__explain=true"
+    (issue,) = finder.page("Observation", query).outcomes
     assert issue.severity == "information"
     assert issue.diagnostics
+    assert issue.details.split(". ") == [
+        "How the matches are found",
+        "'patient' is tested on the same rows, which repeat the patient",
+        "Observation: 'code' leads, as the rows of observation_coding that satisfy it",
+        "'status' is tested on the resource's one row of observation",
+        "'_tag:not' is asked of each row that is left: it must have no row in idx_token",
+        "'date' is tested on the resource's one row of observation",
+        "The leading rows have 'date' in them, so that an index may give them in order.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("status:not=final", "Observation: all resources of the type are gone through"),
+        ("subject:Patient.name=x", "'subject:Patient.' leads, as the rows of observation"),
+        ("_filter=status eq final or code eq x", "('status' or 'code') leads, as a list put together from observation"),
+        (
+            "_sort=_lastUpdated,value-string",
+            "Sorted by '_lastUpdated', a column of the resource's row, 'value-string', loo",
+        ),
+        ("", "In the order in which they were stored."),
+        ("patient=nobody&status=final", "Observation: what one of the parameters names is not stored"),
+    ],
+)
+def test_any_search_can_be_explained(finder: Finder, query: str, said: str) -> None:
+    (issue,) = finder.page("Observation", f"{query}&__explain=true").outcomes
+    assert said in issue.details
 
 
 def test_a_resource_that_is_only_referred_to_is_not_found_itself(finder: Finder) -> None:
