@@ -1,7 +1,7 @@
 """Conditions beyond the closures, evaluated by fhirpathpy: rounding, conversions, aggregates.
 
-fhirpathpy is some twenty times slower, compares dates of different precision as if they were exact, and does not know
-FHIR's own functions; so it gets only what names its functions and no others. https://github.com/beda-software/fhirpath-py
+fhirpathpy is some twenty times slower, orders dates of different precision as if they were exact, and does not know
+FHIR's own functions; so it gets only what names its functions and no others, and nothing that asks for an order. https://github.com/beda-software/fhirpath-py
 """
 
 import re
@@ -12,6 +12,9 @@ from fhir_lab.fhirpath.grammar import UnsupportedError
 from fhir_lab.fhirpath.nodes import Context, EvaluationError, Node
 
 _CALLED = re.compile(r"([A-Za-z]+)\s*\(")
+# fhirpathpy takes the order of dates of different precision for known.
+_ORDERED = re.compile("[<>]")
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'")
 # Regular expressions may take forever; the closures look at them first.
 _MATCHING = frozenset({"matches", "matchesFull", "replaceMatches"})
 _WORDS = frozenset({"and", "or", "xor", "implies", "in", "contains", "is", "as", "div", "mod"})
@@ -24,6 +27,8 @@ def fallback(text: str, why: str) -> Any:
     from fhirpathpy.engine.nodes import ResourceNode
     from fhirpathpy.models import models
 
+    if _ORDERED.search(_STRING.sub("''", text)):
+        raise UnsupportedError(why)
     called = set(_CALLED.findall(text)) - _WORDS
     if called - invocation_registry.keys() or called & _MATCHING:
         raise UnsupportedError(why)

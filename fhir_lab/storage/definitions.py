@@ -5,19 +5,18 @@ Each question is one statement, so that what another process has written counts 
 """
 
 from collections.abc import Hashable
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import select
 
-from fhir_lab.documents import Resource, parse
+from fhir_lab.documents import Resource
 from fhir_lab.outcomes import FhirError, Unprocessable
 from fhir_lab.search.values import key
 from fhir_lab.storage.repository import Version
-from fhir_lab.storage.tables import idx_token, idx_uri, resource
+from fhir_lab.storage.tables import idx_uri, resource
 from fhir_lab.storage.unit import Unit
 from fhir_lab.terminology.codes import Members
 from fhir_lab.terminology.compose import Composer
-from fhir_lab.terminology.source import split
+from fhir_lab.terminology.source import UnknownCanonical, split
 from fhir_lab.validation.profiles import Profiles
 
 TYPE = "StructureDefinition"
@@ -32,51 +31,40 @@ def profiles_of(unit: Unit) -> Profiles:
 
 
 class StoredDefinitions:
-    """The definitions in the database; see `validation.profiles.Source`. The newest of several with one URL counts."""
+    """The definitions in the database; see `validation.profiles.Source`. Of several with one URL `Terms` chooses."""
 
     def __init__(self, unit: Unit) -> None:
-        self._unit = unit
+        from fhir_lab.search.terms import Terms
 
-    def stamp(self, url: str, version: str) -> Hashable | None:
-        """(pk, version) of the stored StructureDefinition, None where there is none."""
-        found = self._find(url, version, resource.c.pk, resource.c.version)
-        return None if found is None else tuple(found)
+        self._unit = unit
+        self._terms = Terms(unit.services, unit)
+
+    def stamp(self, url: str, _version: str) -> Hashable | None:
+        """(pk, version) of every stored StructureDefinition of this URL, None where there is none."""
+        by_url = self._unit.services.registry.get(TYPE, "url")
+        assert by_url is not None
+        statement = (
+            select(resource.c.pk, resource.c.version)
+            .join(idx_uri, idx_uri.c.pk == resource.c.pk)
+            .where(idx_uri.c.param == by_url.id, idx_uri.c.value == key(url), resource.c.deleted.is_(False))
+            .order_by(resource.c.pk)
+        )
+        return tuple(tuple(row) for row in self._unit.connection.execute(statement)) or None
 
     def load(self, url: str, version: str) -> Resource | None:
         """The stored StructureDefinition."""
-        found = self._find(url, version, resource.c.content)
-        if found is None:
+        try:
+            return self._terms.named(TYPE, url, version).resource
+        except UnknownCanonical:
             return None
-        document: Resource = parse(found[0])
-        return document
 
     def members(self, value_set: str) -> Members | None:
         """The codes of a value set that is stored or built in; None where they cannot be told."""
-        from fhir_lab.search.terms import Terms
-
-        source = Terms(self._unit.services, self._unit)
-        found = source.value_set(*split(value_set))
+        found = self._terms.value_set(*split(value_set))
         try:
-            return None if found is None else Composer(source).members(found)
+            return None if found is None else Composer(self._terms).members(found)
         except FhirError:
             return None
-
-    def _find(self, url: str, version: str, *columns: ColumnElement[Any]) -> Row[Any] | None:
-        registry = self._unit.services.registry
-        by_url, by_version = registry.get(TYPE, "url"), registry.get(TYPE, "version")
-        assert by_url is not None
-        assert by_version is not None
-        statement = (
-            select(*columns)
-            .join(idx_uri, idx_uri.c.pk == resource.c.pk)
-            .where(idx_uri.c.param == by_url.id, idx_uri.c.value == key(url), resource.c.deleted.is_(False))
-            .order_by(resource.c.last_updated.desc(), resource.c.pk.desc())
-            .limit(1)
-        )
-        if version:
-            versions = select(idx_token.c.pk).where(idx_token.c.param == by_version.id, idx_token.c.code == version)
-            statement = statement.where(resource.c.pk.in_(versions))
-        return self._unit.connection.execute(statement).first()
 
 
 class DefinitionHook:

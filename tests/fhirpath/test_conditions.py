@@ -100,6 +100,7 @@ def test_a_condition_is_answered_as_fhirpath_says(text: str) -> None:
         "status.matches('(')",
         "status.matches(code.text)",
         "status.matchesFull('(a+)+')",
+        "effective < today() and (1.27).round(1) = 1.3",
         "status.matches('^(a+)+$')",
         "status.replaceMatches('((a*)){2,}', '')",
         "status.exists(1, 2)",

@@ -74,6 +74,31 @@ def test_a_version_in_the_claim_is_that_profile_only(api: Api) -> None:
     assert api.post("/Patient", claiming(f"{NAMED}|2")).status_code == 422
 
 
+def test_of_several_versions_the_newest_active_one_counts(api: Api) -> None:
+    strict = profile("named", "Patient", {"path": "Patient.name", "min": 1}, version="1.10.0")
+    loose = profile("named", "Patient", {"path": "Patient"}, version="1.9.0")
+    draft = loose | {"version": "2.0.0", "status": "draft"}
+    for each in (strict, loose, draft):
+        assert api.post("/StructureDefinition", each).status_code == 201
+    assert api.post("/Patient", claiming()).status_code == 422
+    assert api.post("/Patient", claiming(f"{NAMED}|1.9.0")).status_code == 201
+
+
+def test_a_binding_asks_the_value_sets_that_are_stored(api: Api) -> None:
+    bound = {"path": "Patient.maritalStatus", "binding": {"strength": "required", "valueSet": f"{HERE}vs"}}
+    assert api.post("/StructureDefinition", profile("named", "Patient", bound)).status_code == 201
+    married = claiming(maritalStatus={"coding": [{"system": "urn:x", "code": "M"}]})
+    assert api.post("/Patient", married).status_code == 201
+    value_set = {"resourceType": "ValueSet", "id": "vs", "url": f"{HERE}vs", "status": "active"}
+    codes = {"include": [{"system": "urn:x", "concept": [{"code": "S"}]}]}
+    assert api.put("/ValueSet/vs", value_set | {"compose": codes}).status_code == 201
+    refused = api.post("/Patient", married)
+    assert (refused.status_code, issues(refused)) == (422, [("code-invalid", ["Patient.maritalStatus"])])
+    codes["include"][0]["concept"].append({"code": "M"})
+    assert api.put("/ValueSet/vs", value_set | {"compose": codes}).status_code == 200
+    assert api.post("/Patient", married).status_code == 201
+
+
 def test_updates_patches_and_transactions_must_hold_their_claims(api: Api) -> None:
     api.put("/StructureDefinition/named", named())
     assert api.put("/Patient/a", claiming(id="a", name=[{"family": "A"}])).status_code == 201
