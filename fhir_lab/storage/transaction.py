@@ -136,15 +136,11 @@ def _validate(unit: Unit, entries: Sequence[Entry]) -> None:
 
 def _check_claims(unit: Unit, entries: Sequence[Entry]) -> None:
     """Whoever claims a profile that is known here must follow it."""
-    claiming = [
-        entry for entry in entries if entry.resource is not None and "profile" in entry.resource.get("meta", {})
-    ]
-    if not claiming:
-        return
     profiles, issues = profiles_of(unit), []
-    for entry in claiming:
-        found = unit.services.validator.claims(entry.resource or {}, profiles)
-        issues += [_labelled(issue, f"{entry.label}.resource" if entry.label else "") for issue in found]
+    for entry in entries:
+        if entry.resource is not None:
+            found = unit.services.validator.claims(entry.resource, profiles)
+            issues += [_labelled(issue, f"{entry.label}.resource" if entry.label else "") for issue in found]
     if issues:
         raise Unprocessable(issues)
 

@@ -40,13 +40,11 @@ class Validator:
     def claims(self, resource: dict[str, Any], profiles: Profiles) -> list[Issue]:
         """The errors of a resource, which `check` has passed, against the profiles that its meta.profile claims.
 
-        Profiles that are not known are not checked.
+        What it contains and the entries of a Bundle are held to their own claims. Profiles that are not known are not
+        checked.
         """
-        claimed = _claimed(resource)
-        if not claimed:
-            return []
         issues: list[Issue] = []
-        check_profiles(resource, claimed, profiles, issues, thorough=False)
+        check_profiles(resource, (), profiles, issues, thorough=False)
         return _cut(issues, resource["resourceType"])
 
     def validate(
@@ -119,19 +117,12 @@ class Validator:
         return issues
 
 
-def _claimed(resource: dict[str, Any]) -> list[str]:
-    meta = resource.get("meta")
-    claimed = meta.get("profile") if isinstance(meta, dict) else None
-    return [each for each in claimed if isinstance(each, str)] if isinstance(claimed, list) else []
-
-
 def _profiled(resource: dict[str, Any], wanted: Sequence[str], known: Profiles, issues: list[Issue]) -> None:
     for url in wanted:
         if not known.type_of(url):
             said = f"profile: {shown(url)} is not known here; post its StructureDefinition first."
             issues.append(Issue("not-found", said, ("http.profile",)))
-    urls = dict.fromkeys([*(url for url in wanted if known.type_of(url)), *_claimed(resource)])
-    check_profiles(resource, urls, known, issues, thorough=True)
+    check_profiles(resource, [url for url in wanted if known.type_of(url)], known, issues, thorough=True)
 
 
 def _told_once(issues: list[Issue]) -> list[Issue]:

@@ -109,6 +109,18 @@ def test_what_of_a_profile_cannot_be_checked_is_a_warning(validator: Validator) 
     assert "memberOf() is not supported" in issues[1].details
 
 
+def test_contained_resources_and_entries_of_bundles_have_claims_of_their_own(validator: Validator) -> None:
+    claim = {"meta": {"profile": [LAB.replace("observation", "patient")]}}
+    unnamed = {"resourceType": "Patient", "gender": "male", "identifier": [{"system": "urn:x", "value": "1"}]} | claim
+    result = RESULT | {"subject": {"reference": "#p"}, "contained": [unnamed | {"id": "p"}]}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": result}, {"resource": unnamed}]}
+    assert validator.check(bundle, "Bundle") == []
+    expected = ["Bundle.entry[0].resource.contained[0].name", "Bundle.entry[1].resource.name"]
+    assert [issue.expression[0] for issue in validator.claims(bundle, validator.profiles())] == expected
+    errors = [issue for issue in validator.validate(bundle, "Bundle") if issue.severity == "error"]
+    assert [issue.expression[0] for issue in errors] == expected
+
+
 def test_profiles_that_need_each_other_end(validator: Validator) -> None:
     one = profile("one", "Patient", base=f"{HERE}two")
     two = profile("two", "Patient", base=f"{HERE}one")

@@ -3,13 +3,13 @@
 https://hl7.org/fhir/R4/profiling.html. `docs/validation.md` lists what of a profile is checked.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import conformance
 from fhir_lab.fhirpath import Node
-from fhir_lab.fhirpath.nodes import is_a
+from fhir_lab.fhirpath.nodes import is_a, resource_node
 from fhir_lab.outcomes import Issue
 from fhir_lab.terminology.codes import Members
 from fhir_lab.validation.profiles.check import Compiler, ItemCheck
@@ -22,7 +22,7 @@ from fhir_lab.validation.profiles.definition import (
     sanity,
 )
 from fhir_lab.validation.profiles.valuesets import Allowed, allowed_by
-from fhir_lab.validation.walk import NOWHERE, Walk, shown
+from fhir_lab.validation.walk import Walk, shown
 
 __all__ = [
     "BASE",
@@ -268,10 +268,41 @@ class Checking:
 
 
 def check_profiles(
-    resource: Json, urls: Iterable[str], profiles: Profiles, issues: list[Issue], *, thorough: bool
+    resource: Json, wanted: Iterable[str], profiles: Profiles, issues: list[Issue], *, thorough: bool
 ) -> None:
-    """Add to `issues` what is wrong with a resource against each of the profiles."""
-    node: Node = (resource, str(resource.get("resourceType", "")), None) if resource else NOWHERE
-    checking = Checking(Walk(issues, thorough=thorough, resource=node), profiles)
-    for url in urls:
-        checking.check(node, node[1], [url])
+    """Add to `issues` what is wrong with a resource against the profiles `wanted` and those that are claimed in it.
+
+    Contained resources and those in the entries of a Bundle have claims of their own.
+    """
+    type_ = str(resource.get("resourceType", ""))
+    for path, part, around, claimed in _claims(resource, resource, type_):
+        urls = dict.fromkeys([*wanted, *claimed] if part is resource else claimed)
+        if urls:
+            node = resource_node(part)
+            walk = Walk(issues, thorough=thorough, resource=node)
+            walk.root = resource_node(around)
+            checking = Checking(walk, profiles)
+            for url in urls:
+                checking.check(node, path, [url])
+
+
+def _claims(resource: Json, around: Json, path: str) -> Iterator[tuple[str, Json, Json, list[str]]]:
+    """(path, resource, its container or itself, what it claims) of a resource and of those in it.
+
+    What is broken otherwise claims nothing.
+    """
+    meta = resource.get("meta")
+    claimed = meta.get("profile") if isinstance(meta, dict) else None
+    yield path, resource, around, [each for each in _listed(claimed) if isinstance(each, str)]
+    for index, part in enumerate(_listed(resource.get("contained"))):
+        if isinstance(part, dict):
+            yield from _claims(part, resource, f"{path}.contained[{index}]")
+    entries = _listed(resource.get("entry")) if resource.get("resourceType") == "Bundle" else []
+    for index, entry in enumerate(entries):
+        part = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(part, dict):
+            yield from _claims(part, part, f"{path}.entry[{index}].resource")
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
