@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from fhir_lab.outcomes import BadRequest, FhirError, Forbidden, NotFound
+from fhir_lab.outcomes import BadRequest, Forbidden, Gone, NotFound
 from fhir_lab.security.access import Permission
 from fhir_lab.storage import marks
 from fhir_lab.storage.marks import Mark
@@ -151,10 +151,15 @@ def _readable_types(unit: Unit) -> ColumnElement[bool]:
 
 
 def _in_list(unit: Unit, list_id: str) -> ColumnElement[bool]:
-    """The caller must be able to read the List itself: what is in it is told by what is found."""
+    """The caller must be able to read the List itself: what is in it is told by what is found.
+
+    Raises `Forbidden`, and `BadRequest` where there is no such List.
+    """
     try:
         found = read(unit, "List", list_id)
-    except FhirError as error:
+    except (NotFound, Gone) as error:
+        raise BadRequest.of(error.issues[0].details, "http._list", code="not-found") from None
+    except Forbidden as error:
         raise error.placed("http._list") from None
     item = unit.services.registry.get("List", "item")
     assert item is not None
