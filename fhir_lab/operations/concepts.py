@@ -53,6 +53,9 @@ def meant(request: Request, unit: Unit, arguments: Arguments, kind: str) -> Reso
         return found
     if inline in arguments:
         sent: Resource = arguments.one(inline)
+        wrong = [issue for issue in unit.services.validator.check(sent, kind) if issue.severity in ("error", "fatal")]
+        if wrong:
+            raise BadRequest(wrong)
         return sent
     return terms_of(unit).named(kind, arguments.one("url"), arguments.one(version, "")).resource
 

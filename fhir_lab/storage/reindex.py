@@ -6,7 +6,7 @@ the same scope share the work.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, sel
 
 from fhir_lab.documents import parse
 from fhir_lab.outcomes import NotFound
+from fhir_lab.search.kinds.token import of_type
 from fhir_lab.search.registry import Registry, SearchParameter
 from fhir_lab.storage import parameters as custom
 from fhir_lab.storage.bulk import Batch
@@ -126,9 +127,10 @@ def purge(unit: Unit) -> bool:
         custom.new_stamp(connection)
         return True
     gone = [found.id for found in custom.in_state(connection, custom.GONE)]
+    ids = _ids_of_rows(gone)
     for table in INDEX_TABLES if gone else ():
-        some = select(table.c.pk).where(table.c.param.in_(gone)).limit(PURGED)
-        if connection.execute(delete(table).where(table.c.param.in_(gone), table.c.pk.in_(some))).rowcount:
+        some = select(table.c.pk).where(table.c.param.in_(ids)).limit(PURGED)
+        if connection.execute(delete(table).where(table.c.param.in_(ids), table.c.pk.in_(some))).rowcount:
             return True
     custom.forget(connection, gone)
     return False
@@ -188,7 +190,7 @@ def _rebuild(unit: Unit, registry: Registry, documents: Mapping[int, dict[str, A
     """Write the rows of these documents anew; only those of one parameter when `narrow` names it."""
     pks = _pks_of_targets(unit, list(documents.values()))
     batch = Batch(unit.connection)
-    ids = {found.id for found in _with_url(registry, narrow.url)} if narrow else set()
+    ids = _ids_of_rows(found.id for found in _with_url(registry, narrow.url)) if narrow else []
     for pk, document in documents.items():
         indexed = derive(unit.services, registry, document, pk, lambda *target: pks.get(target))
         if narrow:
@@ -196,6 +198,11 @@ def _rebuild(unit: Unit, registry: Registry, documents: Mapping[int, dict[str, A
         else:
             _replace(batch, pk, indexed, document["resourceType"])
     batch.flush()
+
+
+def _ids_of_rows(parameters: Iterable[int]) -> list[int]:
+    """The ids that the index rows of these parameters carry, those of `:of-type` among them."""
+    return sorted(found for each in parameters for found in (each, of_type(each)))
 
 
 def _replace(batch: Batch, pk: int, indexed: Indexed, resource_type: str) -> None:
@@ -206,9 +213,9 @@ def _replace(batch: Batch, pk: int, indexed: Indexed, resource_type: str) -> Non
         batch.insert(table, rows)
 
 
-def _replace_some(batch: Batch, pk: int, indexed: Indexed, ids: set[int]) -> None:
+def _replace_some(batch: Batch, pk: int, indexed: Indexed, ids: Sequence[int]) -> None:
     for table in INDEX_TABLES:
-        batch.delete_of(table, [pk], sorted(ids))
+        batch.delete_of(table, [pk], ids)
         batch.insert(table, [row for row in indexed.rows[table] if row[0] in ids])
 
 

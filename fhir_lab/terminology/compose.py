@@ -18,6 +18,7 @@ from fhir_lab.terminology.source import Source, TooCostly, UnknownCanonical, spl
 from fhir_lab.terminology.systems import Concept, System
 
 MOST = 50_000
+DEEPEST = 80  # value sets that import one another
 Json = Mapping[str, Any]
 T = TypeVar("T")
 
@@ -163,6 +164,8 @@ class Composer:
         if canonical in self._open:
             circle = " -> ".join([*self._open[self._open.index(canonical) :], canonical])
             raise Unprocessable.of(f"The value sets import one another in a circle: {circle}.", "ValueSet.compose")
+        if len(self._open) == DEEPEST:
+            raise TooCostly.of(f"More than {DEEPEST} value sets import one another; '{canonical}' is too deep.")
         value_set = self._source.value_set(*split(canonical))
         if value_set is None:
             raise unknown("ValueSet", canonical)

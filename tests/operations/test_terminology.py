@@ -6,6 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from fhir_lab.services import Services
 from tests.support.api import Api, issues
 
 Json = dict[str, Any]
@@ -234,6 +235,23 @@ def test_a_value_set_that_needs_what_is_not_here_cannot_be_expanded(api: Api) ->
     assert response.status_code == 422
     assert issues(response)[0][0] == "not-found"
     assert "http://nowhere.org" in response.text
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/ValueSet/$expand", {"resourceType": "ValueSet", "status": "active", "compose": "all"}),
+        ("/ValueSet/$expand", {"resourceType": "ValueSet", "compose": {"include": [{"system": [1]}]}}),
+        ("/CodeSystem/$validate-code?code=x", {"resourceType": "CodeSystem", "status": "active", "concept": [1]}),
+        ("/ConceptMap/$translate?system=x&code=y", {"resourceType": "ConceptMap", "status": "active", "group": {}}),
+    ],
+)
+def test_a_resource_that_is_sent_must_be_valid(sqlite_services: Services, path: str, sent: Json) -> None:
+    api = Api(sqlite_services)
+    response = api.post(path, sent)
+    assert response.status_code == 400, response.text
+    assert issues(response)[0][1][0].startswith(sent["resourceType"])
+    api.close()
 
 
 def test_a_large_expansion_is_given_in_pages_only(api: Api) -> None:

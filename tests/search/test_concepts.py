@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, select
 
 from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest
+from fhir_lab.security.access import system
 from fhir_lab.services import Services
+from fhir_lab.storage.reindex import Scope, begin, step
+from fhir_lab.storage.tables import idx_token
+from fhir_lab.storage.unit import Unit
 from tests.support.finding import LOINC, Finder, caller, observation, patient
 
 ANIMALS = "http://example.org/animals"
@@ -320,3 +325,21 @@ def test_lists_and_beginnings_are_looked_up_in_an_index(
     finder.put(value_set("many", concepts(LOINC, *(f"{number}-1" for number in range(1000)))))
     page = finder.page(resource_type, f"{query}&__explain=true&_total=none")
     assert index in str(page.outcomes[-1].diagnostics)
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(url="http://hl7.org/fhir/SearchParameter/Patient-identifier")])
+def test_a_reindex_brings_in_the_types_of_old_identifiers(services: Services, scope: Scope) -> None:
+    finder = Finder(services)
+    finder.put(identified("p", ("MR", "1")))
+    query = f"identifier:of-type={TYPE}|MR|1"
+    with services.database.write() as connection:
+        connection.execute(delete(idx_token).where(idx_token.c.param < 0))
+    assert finder.found("Patient", query) == set()
+    with services.database.write() as connection:
+        begin(Unit(connection, system("test"), services), scope)
+    for _ in range(2):
+        with services.database.write() as connection:
+            step(Unit(connection, system("test"), services), scope)
+    assert finder.found("Patient", query) == {"p"}
+    with services.database.read() as connection:
+        assert len(connection.execute(select(idx_token).where(idx_token.c.param < 0)).all()) == 1

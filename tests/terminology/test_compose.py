@@ -189,6 +189,13 @@ def test_imports_that_double_at_each_level_are_read_once_each() -> None:
     assert codes(levels["v59"], **levels) == ["red", "green", "blue"]
 
 
+def test_imports_without_end_are_refused() -> None:
+    levels = {"v0": including({"system": COLOURS})}
+    levels |= {f"v{level}": including({"valueSet": [f"v{level - 1}"]}) for level in range(1, 500)}
+    with pytest.raises(TooCostly):
+        codes(levels["v499"], **levels)
+
+
 def test_a_stored_expansion_says_what_is_in_it_where_nothing_else_can() -> None:
     expansion = {
         "contains": [
