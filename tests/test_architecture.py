@@ -22,6 +22,13 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     "fhir_lab.lab": (*WEB, "fhir_lab.http", "fhir_lab.interactions", "fhir_lab.operations", "fhir_lab.ingest", *EDGES),
     "fhir_lab.operations": ("fhir_lab.ingest", "fhir_lab.subscriptions", *WEB, *EDGES),
     "fhir_lab.interactions": ("fhir_lab.ingest", "fhir_lab.subscriptions", "fhir_lab.operations", *EDGES),
+    "fhir_lab.bulk": (
+        *WEB,
+        "fhir_lab.ingest",
+        "fhir_lab.subscriptions",
+        "fhir_lab.operations",
+        *EDGES,
+    ),
     "fhir_lab.ingest": ("fhir_lab.interactions", "fhir_lab.subscriptions", "fhir_lab.operations", *EDGES),
     "fhir_lab.subscriptions": ("fhir_lab.interactions", "fhir_lab.ingest", "fhir_lab.operations", *WEB, *EDGES),
 }

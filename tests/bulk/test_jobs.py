@@ -1,5 +1,6 @@
 """A job over its life: whose it is, how it fails, when it is forgotten, how it is downloaded."""
 
+import time
 import zlib
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from fhir_lab.outcomes import Forbidden
 from fhir_lab.services import Services
 from fhir_lab.storage import job_files, jobs
 from fhir_lab.storage.tables import job_file, job_part
-from fhir_lab.worker import sweep
+from fhir_lab.worker import Embedded, sweep
 from tests.support.api import Api, issues, patient
 from tests.support.bulk import downloaded, ids, job_id, kick_off, lines, manifest, work
 
@@ -112,9 +113,12 @@ def test_a_client_with_too_many_jobs_waits(api: Api) -> None:
 
 def test_one_who_polls_without_pause_is_slowed_down(api: Api) -> None:
     url = kick_off(api)
-    answers = [api.get(url) for _ in range(BURST + 10)]
-    assert {answer.status_code for answer in answers[:BURST]} == {202}
-    slowed = answers[-1]
+    answers = [api.get(url)]
+    # On a slow machine the allowance grows a little meanwhile.
+    while answers[-1].status_code == 202 and len(answers) < 10 * BURST:
+        answers.append(api.get(url))
+    *before, slowed = answers
+    assert len(before) >= BURST
     assert slowed.status_code == 429
     assert 1 <= int(slowed.headers["retry-after"]) <= 2
     work(api.services, url)
@@ -195,3 +199,14 @@ def test_the_sweeper_sends_a_job_whose_worker_fell_silent(api: Api) -> None:
         services.database.transact(lambda connection: jobs.hold(connection, taken, 0))
     work(services, url)
     assert api.scoped("system/*.cruds").get(url).status_code == 200
+
+
+def test_an_embedded_installation_does_jobs_beside_messages(api: Api) -> None:
+    store(api, 3)
+    with Embedded(api.services, watch=False):
+        url = kick_off(api)
+        until = time.monotonic() + 20
+        while api.get(url).status_code == 202:
+            assert time.monotonic() < until
+            time.sleep(0.4)
+    assert ids(downloaded(api, manifest(api, url))) == {"Patient": ["p000", "p001", "p002"]}
