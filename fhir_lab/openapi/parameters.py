@@ -21,6 +21,8 @@ _KINDS = {
     "date": "a date such as `2026-04`, with a prefix such as `ge`",
     "fulltext": 'words that must all be there; also "a phrase", OR, -word, word*',
     "number": "a number, with a prefix such as `gt`",
+    "phonetic": "a name, or one that sounds like it",
+    "position": "`latitude|longitude|distance|unit`, such as `52.5|13.4|10|km`",
     "quantity": "`number|system|code` or a number, with a prefix such as `gt`",
     "reference": "a reference such as `Patient/1`, or the id alone",
     "string": "the beginning of a text; case and accents do not matter",

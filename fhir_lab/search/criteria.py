@@ -11,7 +11,7 @@ from fhir_lab.outcomes import BadRequest, FhirError, Issue, nearest
 from fhir_lab.search import filters
 from fhir_lab.search.concepts import in_hierarchy, in_value_set
 from fhir_lab.search.escapes import split, unescape
-from fhir_lab.search.kinds import composite, date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds import composite, date, number, phonetic, position, quantity, reference, string, token, uri
 from fhir_lab.search.kinds import text as text_kind
 from fhir_lab.search.registry import Registry, SearchParameter
 from fhir_lab.search.tree import Chain, Condition, Criterion, Has, Missing
@@ -125,6 +125,8 @@ class Reader:
             return date.read(text, self._place, self._now)
         readers: dict[str, Callable[[], Any]] = {
             "fulltext": lambda: text_kind.read(text),
+            "position": lambda: position.read(text),
+            "phonetic": lambda: phonetic.read(text),
             "string": lambda: string.read(text, modifier),
             "number": lambda: number.read(text),
             "quantity": lambda: quantity.read(text),

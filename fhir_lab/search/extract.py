@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from fhir_lab.documents import Resource
 from fhir_lab.search.expressions import Node, Reader
-from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds import MALFORMED, date, number, phonetic, position, quantity, reference, string, token, uri
 from fhir_lab.search.registry import Registry
 from fhir_lab.search.values import Place
 
@@ -39,6 +39,7 @@ class IndexRows:
     quantity: list[Row] = field(default_factory=list)
     reference: list[Row] = field(default_factory=list)
     uri: list[Row] = field(default_factory=list)
+    position: list[Row] = field(default_factory=list)
 
 
 EXTRACTORS: dict[str, Extractor] = {
@@ -51,6 +52,8 @@ EXTRACTORS: dict[str, Extractor] = {
     "quantity": quantity.extract,
     "reference": reference.extract,
     "uri": uri.extract,
+    "position": position.extract,
+    "phonetic": phonetic.extract,  # beside the strings as well
 }
 
 # One search parameter's share of a property: (parameter id, kind, reader of the value).
@@ -83,7 +86,7 @@ def extract(
     for name, value in resource.items():
         for task in plan.by_property.get(name, ()):
             _collect(task, value, place, rows)
-    rows["string"] += rows.pop("text")
+    rows["string"] += rows.pop("text") + rows.pop("phonetic")
     rows["token"] += rows.pop("typed")
     return IndexRows(**{kind: list(dict.fromkeys(found)) for kind, found in rows.items()})
 

@@ -31,6 +31,7 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     "quantity": _RANGES,
     "reference": ("eq", "ne", "re", "pr"),
     "uri": ("eq", "ne", "pr"),
+    "phonetic": ("eq", "pr"),
     "composite": ("eq",),
 }
 _MODIFIERS = {"in": "in", "ni": "not-in", "ss": "below", "sb": "above"}

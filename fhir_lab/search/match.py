@@ -11,7 +11,7 @@ from fhir_lab.documents import Resource
 from fhir_lab.outcomes import BadRequest
 from fhir_lab.search.current import current
 from fhir_lab.search.extract import EXTRACTORS, LAST_GROUP
-from fhir_lab.search.kinds import MALFORMED, date, number, quantity, reference, string, text, token, uri
+from fhir_lab.search.kinds import MALFORMED, date, number, position, quantity, reference, string, text, token, uri
 from fhir_lab.search.kinds.composite import CompositeValue
 from fhir_lab.search.parse import parse
 from fhir_lab.search.registry import SearchParameter
@@ -32,6 +32,8 @@ MATCHERS: dict[str, Callable[[Any, Any], bool]] = {
     "quantity": quantity.match,
     "reference": reference.match,
     "uri": uri.match,
+    "position": position.match,
+    "phonetic": string.match,
 }
 # A row of the index: its group, and its values in the order of `kinds`.
 Row = tuple[int, tuple[Any, ...]]

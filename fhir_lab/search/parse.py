@@ -190,7 +190,7 @@ _SINGLE: dict[str, Callable[[_Draft, str], None]] = {
 def _sort_key(reader: Reader, resource_type: str, text: str) -> SortKey:
     descending = text.startswith("-")
     parameter = reader.parameter(resource_type, text.removeprefix("-"), "_sort")
-    if parameter.kind in NEVER_MISSING:
+    if parameter.kind in (*NEVER_MISSING, "position"):
         raise BadRequest.of(f"'{parameter.code}' ({parameter.kind}) has no order to sort by.", "http._sort")
     return SortKey(parameter, descending)
 

@@ -29,8 +29,8 @@ SUITING: Mapping[str, frozenset[str]] = {
 }
 
 # Parameters that are searched in a way of their own, by code; and the FHIR types of these kinds.
-KINDS = {"_text": "fulltext", "_content": "fulltext"}
-FHIR_TYPES = {"fulltext": "string"}
+KINDS = {"_text": "fulltext", "_content": "fulltext", "near": "position", "phonetic": "phonetic"}
+FHIR_TYPES = {"fulltext": "string", "position": "special", "phonetic": "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +105,12 @@ class Registry:
     @classmethod
     @cache
     def load(cls) -> "Registry":
-        """Those of R4 that this server answers, the same object for every caller.
-
-        Left out is `Location.near`, which needs geography.
-        """
+        """Those of R4 that this server answers, the same object for every caller."""
         table = search_parameters()
         bases: Mapping[str, int] = table["types"]
         common = table["common"]
         parameters = [_parameter(entry, name, base + entry["id"]) for name, base in bases.items() for entry in common]
-        own = [entry for entry in table["parameters"] if entry["type"] != "special"]
+        own = table["parameters"]
         parameters += [_parameter(entry, entry["base"], entry["id"]) for entry in own]
         return cls(tuple(bases), parameters)
 

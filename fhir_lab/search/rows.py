@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, FromClause, Table, and_, case, or_
 
 from fhir_lab.search.columns import CODINGS, DateColumn, DayColumn, TokenColumn
-from fhir_lab.search.kinds import date, number, quantity, reference, string, token, uri
+from fhir_lab.search.kinds import date, number, position, quantity, reference, string, token, uri
 from fhir_lab.search.kinds.reference import ReferenceValue
 from fhir_lab.search.kinds.token import MemberValue, TokenValue
 from fhir_lab.search.registry import SearchParameter
@@ -16,6 +16,7 @@ from fhir_lab.storage.tables import (
     CODING_TABLES,
     idx_date,
     idx_number,
+    idx_position,
     idx_quantity,
     idx_reference,
     idx_string,
@@ -36,6 +37,8 @@ TABLES: dict[str, Table] = {
     "quantity": idx_quantity,
     "reference": idx_reference,
     "uri": idx_uri,
+    "position": idx_position,
+    "phonetic": idx_string,
 }
 _TESTS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "string": string.compile,
@@ -43,6 +46,8 @@ _TESTS: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "number": lambda value, row: number.compile(value, row.value, row.low, row.high),
     "quantity": quantity.compile,
     "uri": lambda value, row: uri.compile(value, row.value),
+    "position": position.compile,
+    "phonetic": string.compile,
 }
 
 

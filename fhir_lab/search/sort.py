@@ -33,6 +33,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "number": ("value", -inf),
     "quantity": ("value", -inf),
     "uri": ("value", ""),
+    "phonetic": ("norm", ""),
 }
 
 

@@ -21,6 +21,7 @@ from fhir_lab.storage.tables import (
     LAB_TABLES,
     idx_date,
     idx_number,
+    idx_position,
     idx_quantity,
     idx_reference,
     idx_string,
@@ -36,6 +37,7 @@ INDEX_TABLES: tuple[Table, ...] = (
     idx_string,
     idx_date,
     idx_number,
+    idx_position,
     idx_quantity,
     idx_reference,
     idx_uri,
@@ -69,6 +71,7 @@ def derive(
         idx_quantity: [(param, pk, *rest) for param, *rest in found.quantity],
         idx_reference: list(_references(found.reference, pk, pk_of, held_by_column(registry))),
         idx_uri: [(param, pk, *rest) for param, *rest in found.uri],
+        idx_position: [(param, pk, *rest) for param, *rest in found.position],
     }
     rows[idx_text] = [_words_row(resource, pk, _WRITTEN[services.database.dialect])]
     patient_pk = pk if resource_type == "Patient" else lab.get("patient_pk") if lab else None

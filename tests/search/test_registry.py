@@ -34,7 +34,7 @@ def test_the_types_are_the_concrete_resources_of_r4() -> None:
 
 
 def test_every_parameter_that_can_be_answered_is_there() -> None:
-    assert len(EVERY) == 1696 + 146 * 8
+    assert len(EVERY) == 1697 + 146 * 8
     assert {parameter.kind for parameter in EVERY} == {
         "token",
         "string",
@@ -45,6 +45,8 @@ def test_every_parameter_that_can_be_answered_is_there() -> None:
         "uri",
         "composite",
         "fulltext",
+        "position",
+        "phonetic",
     }
     counts = {name: len(REGISTRY.of(name)) - 8 for name in ("Patient", "ServiceRequest", "Specimen")}
     assert counts == {"Patient": 23, "ServiceRequest": 21, "Specimen": 12}
@@ -53,7 +55,7 @@ def test_every_parameter_that_can_be_answered_is_there() -> None:
 
 
 def test_what_cannot_be_answered_is_not_there() -> None:
-    assert REGISTRY.get("Location", "near") is None
+    assert REGISTRY.get("Patient", "near") is None
 
 
 def test_every_type_has_the_common_parameters() -> None:

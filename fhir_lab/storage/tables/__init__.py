@@ -10,6 +10,7 @@ from fhir_lab.storage.tables.estimates import ESTIMATES
 from fhir_lab.storage.tables.index import (
     idx_date,
     idx_number,
+    idx_position,
     idx_quantity,
     idx_reference,
     idx_string,
@@ -46,6 +47,7 @@ __all__ = [
     "diagnostic_report_coding",
     "idx_date",
     "idx_number",
+    "idx_position",
     "idx_quantity",
     "idx_reference",
     "idx_string",

@@ -100,6 +100,18 @@ idx_reference = Table(
     Index("ix_idx_reference_pk", "pk", "param"),
 )
 
+# A point of the unit sphere; see `search.kinds.position`.
+idx_position = Table(
+    "idx_position",
+    metadata,
+    *_keys(),
+    Column("x", Double, nullable=False),
+    Column("y", Double, nullable=False),
+    Column("z", Double, nullable=False),
+    Index("ix_idx_position_match", "param", "z", "pk"),
+    Index("ix_idx_position_pk", "pk", "param"),
+)
+
 idx_uri = Table(
     "idx_uri",
     metadata,
