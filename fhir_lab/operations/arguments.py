@@ -76,6 +76,8 @@ def _from_url(operation: Operation, request: Request) -> tuple[list[tuple[str, A
     given: list[tuple[str, Any]] = []
     criteria: list[tuple[str, str]] = []
     for name, text in request.parameters:
+        if "\0" in name or "\0" in text:
+            raise BadRequest.of("A parameter holds the character NUL, which no value can have.", code="value")
         parameter = operation.inputs.get(name)
         if parameter is None and operation.search:
             criteria.append((name, text))

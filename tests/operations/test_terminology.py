@@ -506,3 +506,46 @@ def test_operations_keep_to_what_the_caller_may_read(lab: Api) -> None:
     assert translations(drafts.get(f"/ConceptMap/$translate?system={LOCAL}&code=HB")) == (False, [])
     both = lab.scoped("patient/*.rs", patient="nobody")
     assert codes(both.get(f"/ValueSet/$expand?url={BIRDS}")) == ["bird", "robin", "moa", "718-7"]
+
+
+HOSTILE = (
+    "/ValueSet/$expand?url=a%00b",
+    "/ValueSet/$expand?url=",
+    "/ValueSet/$expand?url=%7C",
+    "/ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender&filter=%00",
+    "/CodeSystem/$lookup?system=%00&code=x",
+    "/CodeSystem/$lookup?system=http://loinc.org&code=%00",
+    "/CodeSystem/$lookup?system=http://loinc.org&code=718-7&property=%00",
+    "/ConceptMap/$translate?system=%00&code=x",
+    "/ConceptMap/$translate?system=x&code=%00",
+    "/CodeSystem/$subsumes?system=%00&codeA=1&codeB=2",
+    "/ValueSet/$validate-code?url=%00&system=x&code=y",
+    "/Observation?code:in=%7C",
+    "/Observation?code:in=a%7Cb%7Cc",
+    "/Observation?code:in=ValueSet/",
+    "/Observation?code:in=%5C",
+    "/Observation?code:below=%7C",
+    "/Observation?code:below=http://loinc.org%7C%5C%7C",
+    "/Observation?code:in=",
+    "/Patient?identifier:of-type=%7C%7C",
+    "/Patient?identifier:of-type=a%7Cb%7C",
+    "/Encounter?location:below=%7C",
+    "/Encounter?location:below=Location/",
+    "/Encounter?location:above=x,y,z",
+    "/Observation?code:not-in=http://hl7.org/fhir/ValueSet/administrative-gender,,",
+    "/Observation?code:in=http://%C3%A4",
+    "/ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender&system-version=x&force-system-version=http://hl7.org/fhir/administrative-gender%7C9",
+    "/ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender&count=2147483647&offset=2147483647",
+    "/metadata?mode=terminology",
+    "/ValueSet/administrative-gender/$expand",
+    "/CodeSystem/v2-0074/$validate-code?code=CH",
+    "/ValueSet/administrative-gender/$validate-code?system=http://hl7.org/fhir/administrative-gender&code=male",
+    "/CodeSystem/v3-ObservationInterpretation/$subsumes?codeA=A&codeB=HH",
+    f"/Observation?code:in={'x' * 5000}",
+)
+
+
+def test_nothing_that_a_url_can_hold_breaks_the_server(api: Api) -> None:
+    answers = {path: api.get(path).status_code for path in HOSTILE}
+    assert {path: status for path, status in answers.items() if status not in (200, 400, 404, 422)} == {}
+    assert {status for path, status in answers.items() if "%00" in path} == {400}
