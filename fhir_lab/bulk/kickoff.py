@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from fhir_lab.interactions.failure import informed
 from fhir_lab.interactions.message import Request, Response
-from fhir_lab.outcomes import TooManyRequests
+from fhir_lab.outcomes import BadRequest, TooManyRequests
 from fhir_lab.security import rights
 from fhir_lab.services import Services
 from fhir_lab.storage import job_files, jobs
@@ -31,8 +31,10 @@ def accept(
 ) -> Response:
     """202 with Content-Location; `sent` are the lines that came with the request, in pieces.
 
-    Raises `TooManyRequests` while the client has too many jobs that have not ended.
+    Raises `TooManyRequests` while the client has too many jobs that have not ended, and `BadRequest` in a transaction.
     """
+    if request.unit is not None:
+        raise BadRequest.of("A job cannot be started by a transaction; send it on its own.", code="not-supported")
     services, caller, job_id = request.services, request.caller, jobs.new_id()
 
     def work(connection: Connection) -> None:

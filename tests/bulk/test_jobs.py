@@ -15,7 +15,7 @@ from fhir_lab.http.polls import BURST, Polls
 from fhir_lab.outcomes import Forbidden
 from fhir_lab.services import Services
 from fhir_lab.storage import job_files, jobs
-from fhir_lab.storage.tables import job_file, job_part
+from fhir_lab.storage.tables import job, job_file, job_part
 from fhir_lab.worker import Embedded, sweep
 from tests.support.api import Api, issues, patient
 from tests.support.bulk import downloaded, ids, job_id, kick_off, lines, manifest, work
@@ -210,3 +210,12 @@ def test_an_embedded_installation_does_jobs_beside_messages(api: Api) -> None:
             assert time.monotonic() < until
             time.sleep(0.4)
     assert ids(downloaded(api, manifest(api, url))) == {"Patient": ["p000", "p001", "p002"]}
+
+
+def test_a_transaction_starts_no_job(api: Api) -> None:
+    entry = {"request": {"method": "GET", "url": "$export"}}
+    response = api.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
+    assert response.status_code == 400
+    assert issues(response)
+    with api.services.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(job)).scalar() == 0
