@@ -78,3 +78,14 @@ def test_the_script_of_continuous_integration_can_be_run() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text().startswith("#!/usr/bin/env bash\n")
+
+
+def test_the_conformance_page_names_every_rule_once_and_only_tests_that_exist() -> None:
+    text = (ROOT / "docs/conformance.md").read_text()
+    rules: list[int] = []
+    for first, between, last in re.findall(r"^\| (\d+)(?:(, | to )(\d+))? ", text, flags=re.MULTILINE):
+        rules += range(int(first), int(last) + 1) if between == " to " else map(int, filter(None, (first, last)))
+    assert rules == list(range(1, 49))
+    named = re.findall(r"`((?:[a-z0-9_]+/)+(?:test_[a-z0-9_]+\.py)?)`", text)
+    assert len(named) > 50
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
