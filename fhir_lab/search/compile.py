@@ -50,7 +50,7 @@ class Compiler:
 
     def __init__(self, unit: Unit, reach: Reach) -> None:
         self._unit = unit
-        self._registry = unit.services.registry
+        self.registry = unit.services.registry
         self._reach = reach
         self._found: dict[tuple[tuple[str, ...], str], tuple[tuple[str, int], ...]] = {}
 
@@ -105,7 +105,7 @@ class Compiler:
         return _indexed(parameter, condition.modifier, values)
 
     def _text(self, parameter: SearchParameter, values: Sequence[StringValue]) -> Set:
-        of_type = self._registry.of(parameter.type)
+        of_type = self.registry.of(parameter.type)
         parts = [of_type[code] for code in parameter.combines] or [parameter]
         size = rank(parameter, "", values)
         return union_of([Rows(idx_string, index_test(part, "string", values, {}), size) for part in parts])
@@ -130,7 +130,7 @@ class Compiler:
         local = {value: ((value.type,) if value.type else parameter.targets, value.id) for value in values if value.id}
         unknown = {key for key in local.values() if key not in self._found}
         if unknown:
-            rows = named(self._unit, [(types or self._registry.types, resource_id) for types, resource_id in unknown])
+            rows = named(self._unit, [(types or self.registry.types, resource_id) for types, resource_id in unknown])
             for types, resource_id in unknown:
                 self._found[types, resource_id] = tuple(
                     (name, pk) for name, found, pk in rows if found == resource_id and (not types or name in types)
@@ -142,7 +142,7 @@ class Compiler:
         """The targets and what stands above or below them."""
         found = []
         for name in dict.fromkeys(name for name, _ in targets):
-            upward, pks = self._registry.upward(name), [pk for of, pk in targets if of == name]
+            upward, pks = self.registry.upward(name), [pk for of, pk in targets if of == name]
             if upward is not None:
                 pks = closure(self._unit, upward, value.how, pks, self._reach(name))
             found += [(name, pk) for pk in pks]

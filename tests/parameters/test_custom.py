@@ -51,7 +51,9 @@ RACE_CODE = parameter("race", "token", f"Patient.extension.where(url = '{RACE}')
 def index_rows(services: Services) -> int:
     with services.database.read() as connection:
         return sum(
-            connection.execute(select(func.count()).select_from(table).where(table.c.param > FIRST_CUSTOM)).scalar_one()
+            connection.execute(
+                select(func.count()).select_from(table).where(func.abs(table.c.param) > FIRST_CUSTOM)
+            ).scalar_one()
             for table in INDEX_TABLES
         )
 
@@ -319,3 +321,16 @@ def test_a_hot_type_is_rebuilt_too(api: Api) -> None:
     assert api.get("/Observation?how=pcr").status_code == 400
     assert rebuild(api.services, resource_type="Observation") == 1
     assert found(api, "/Observation?how=pcr&code=718-7&patient=p") == ["o"]
+
+
+def test_identifiers_are_found_by_their_type_and_leave_nothing_behind(api: Api) -> None:
+    kind = {"coding": [{"system": "urn:types", "code": "MR"}]}
+    put(api, patient("p", contact=[{"organization": {"identifier": {"type": kind, "value": "42"}}}]))
+    put(api, parameter("own-id", "token", "Patient.contact.organization.identifier"))
+    rebuild(api.services, URL + "own-id")
+    assert found(api, "/Patient?own-id:of-type=urn:types|MR|42") == ["p"]
+    rebuild(api.services, URL + "own-id")
+    assert index_rows(api.services) == 2
+    api.delete("/SearchParameter/own-id")
+    rebuild(api.services)
+    assert index_rows(api.services) == 0
