@@ -6,6 +6,7 @@ from sqlalchemy import Table, select
 from fhir_lab.search.columns import ANSWERED, CODINGS, ReferenceColumn, coding_parameters, held_by_column, skipped
 from fhir_lab.search.registry import Registry
 from fhir_lab.services import Services
+from fhir_lab.settings import Settings
 from fhir_lab.storage.tables import CODING_TABLES, idx_date, idx_reference, idx_token, observation_coding
 from tests.support.finding import Finder, observation, patient
 
@@ -50,3 +51,38 @@ def test_what_a_column_answers_has_no_index_rows(sqlite_services: Services) -> N
         assert codes(idx_date) == set()
         assert codes(idx_reference) == {"subject"}
         assert codes(observation_coding) == {"code", "category"}
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("9999", {"last", "last-year"}),
+        ("9999-12", {"last"}),
+        ("9999-12-31", {"last"}),
+        ("ap9999-12-31", {"last", "last-year"}),
+        ("ge9999-12-31", {"last"}),
+        ("gt9999-12-31", set()),
+        ("sa9999-12-30", {"last"}),
+        ("le9999-12-31", {"first", "last", "last-year"}),
+        ("ne9999-12-31", {"first", "last-year"}),
+        ("ne9999", {"first"}),
+        ("0001", {"first"}),
+        ("0001-01-01", {"first"}),
+        ("lt0001-01-01", set()),
+        ("eb0001-01-02", {"first"}),
+    ],
+)
+def test_the_ends_of_the_calendar_are_days_like_others(
+    services: Services, zone: str, query: str, expected: set[str]
+) -> None:
+    found = Services(Settings(**{**services.settings.model_dump(), "timezone": zone}))
+    finder = Finder(found)
+    finder.put(
+        patient("first", birthDate="0001-01-01"),
+        patient("last", birthDate="9999-12-31"),
+        patient("last-year", birthDate="9999"),
+        patient("none"),
+    )
+    assert finder.found("Patient", f"birthdate={query}") == expected
+    found.close()

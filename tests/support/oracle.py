@@ -75,9 +75,21 @@ def tokens(value: Any, datatype: str) -> list[tuple[str, str]]:
     if datatype == "Identifier":
         return [(value.get("system", ""), value.get("value", ""))]
     if datatype == "Contact":
-        return [("", value.get("value", ""))]
+        return [("", called(value.get("value", "")))]
     codings = [value] if datatype == "Coding" else value.get("coding", [{}])
     return [(coding.get("system", ""), coding.get("code", "")) for coding in codings]
+
+
+def called(text: str) -> str:
+    """A phone number by its digits; another address without its case."""
+    number = re.sub(r"\D", "", text)
+    return number if number and not re.search(r"[^\W\d_]", text) else text.lower()
+
+
+def contacted(text: str) -> str:
+    """A search for an address, its value as `called` gives it."""
+    system, bar, value = text.rpartition("|")
+    return system + bar + called(value)
 
 
 def texts(value: Any) -> list[str]:
@@ -316,7 +328,9 @@ class Oracle:
     def judge(self, kind: str, modifier: str = "", implied: str = "") -> Callable[[tuple[Any, str], str], bool]:
         """Whether a value (with its datatype) satisfies one alternative of a search."""
         judges: dict[str, Callable[[tuple[Any, str], str], bool]] = {
-            "token": lambda value, text: any(is_token(pair, text, implied) for pair in tokens(*value)),
+            "token": lambda value, text: any(
+                is_token(pair, contacted(text) if value[1] == "Contact" else text, implied) for pair in tokens(*value)
+            ),
             "string": lambda value, text: any(is_string(each, text, modifier) for each in texts(value[0])),
             "date": lambda value, text: any(is_date(each, text, self.now) for each in spans(value[0])),
             "number": lambda value, text: is_number(precise(value[0]), prefixed(text)[0], precise(prefixed(text)[1])),

@@ -85,8 +85,8 @@ class Documents:
         start, end = sorted(self.random.sample(("2019", "2020", "2021", "2022-05", "2023-01-01", "2024"), 2))
         return self.random.choice(({"start": start}, {"end": end}, {"start": start, "end": end}))
 
-    def number(self) -> Any:
-        return ExactDecimal(self.random.choice(NUMBERS))
+    def number(self, most: int = 1000) -> Any:
+        return ExactDecimal(self.random.choice([text for text in NUMBERS if float(text) <= most]))
 
     def quantity(self) -> Json:
         unit = self.random.choice(UNITS)
@@ -162,7 +162,7 @@ def laboratory(seed: int, base: str, size: int = 40) -> list[Json]:
             number,
             status="final",
             subject=made.reference("Patient"),
-            prediction=[{"probabilityDecimal": made.number()} for _ in range(pick((1, 2)))],
+            prediction=[{"probabilityDecimal": made.number(100)} for _ in range(pick((1, 2)))],
         )
         url = f"http://example.org/{pick(('vs', 'vs/a', 'vs/a/b', 'VS'))}"
         made.add("ValueSet", number, url=url, status="draft", name=pick(WORDS), title=pick(WORDS), date=pick(DAYS))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, false, or_
 
 from fhir_lab.clock import from_micros
 from fhir_lab.search.escapes import unescape
@@ -100,27 +100,42 @@ def compile_days(
     low_floor, low_ceiling = _days_around(value.low, zone)
     high_floor, high_ceiling = _days_around(value.high, zone)
     conditions: dict[str, Callable[[], ColumnElement[bool]]] = {
-        "eq": lambda: and_(first >= low_ceiling, first < high_ceiling, last < high_floor),
-        "ne": lambda: or_(first < low_ceiling, last >= high_floor),
-        "gt": lambda: last >= high_floor,
-        "ge": lambda: and_(last >= low_floor, or_(first >= low_ceiling, last >= high_floor)),
-        "lt": lambda: first < low_ceiling,
-        "le": lambda: and_(first < high_ceiling, or_(first < low_ceiling, last < high_floor)),
-        "sa": lambda: first >= high_ceiling,
-        "eb": lambda: and_(first < low_ceiling, last < low_floor),
-        "ap": lambda: and_(first < high_ceiling, last >= low_floor),
+        "eq": lambda: and_(_from(first, low_ceiling), _before(first, high_ceiling), _before(last, high_floor)),
+        "ne": lambda: or_(_before(first, low_ceiling), _from(last, high_floor)),
+        "gt": lambda: _from(last, high_floor),
+        "ge": lambda: and_(_from(last, low_floor), or_(_from(first, low_ceiling), _from(last, high_floor))),
+        "lt": lambda: _before(first, low_ceiling),
+        "le": lambda: and_(_before(first, high_ceiling), or_(_before(first, low_ceiling), _before(last, high_floor))),
+        "sa": lambda: _from(first, high_ceiling),
+        "eb": lambda: and_(_before(first, low_ceiling), _before(last, low_floor)),
+        "ap": lambda: and_(_before(first, high_ceiling), _from(last, low_floor)),
     }
     return conditions[value.prefix]()
 
 
-def _days_around(micros: int, zone: ZoneInfo) -> tuple[date, date]:
-    """The last day that begins at or before an instant, and the first that begins at or after it."""
+def _before(day: ColumnElement[date], limit: date | None) -> ColumnElement[bool]:
+    return day < limit if limit is not None else day.is_not(None)
+
+
+def _from(day: ColumnElement[date], limit: date | None) -> ColumnElement[bool]:
+    return day >= limit if limit is not None else false()
+
+
+def _days_around(micros: int, zone: ZoneInfo) -> tuple[date | None, date | None]:
+    """The last day that begins at or before an instant, and the first that begins at or after it.
+
+    None is the day after the last of the calendar, where the range of 9999 ends.
+    """
     try:
         day = from_micros(micros).astimezone(zone).date()
         begins = date_range(day.isoformat(), zone)[0]
-        return day, day if begins == micros else day + timedelta(days=1)
+        return day, day if begins == micros else _following(day)
     except OverflowError:
-        return (date.min, date.min) if micros < 0 else (date.max, date.max)
+        return (date.min, date.min) if micros < 0 else (None, None)
+
+
+def _following(day: date) -> date | None:
+    return None if day == date.max else day + timedelta(days=1)
 
 
 def match(value: DateValue, row: DateRow) -> bool:
