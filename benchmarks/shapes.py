@@ -82,6 +82,10 @@ def _worklist(**more: str) -> Draw:
     return lambda _rng, _samples: _path("ServiceRequest", status="active", _sort="-authored", **more)
 
 
+def _minute(rng: random.Random, samples: Samples) -> str:
+    return _path("Observation", date=_result(rng, samples)["effectiveDateTime"][:16] + "Z")
+
+
 def _hour(rng: random.Random, samples: Samples) -> str:
     begin = datetime.fromisoformat(_result(rng, samples)["effectiveDateTime"])
     low, high = (quote(moment.isoformat()) for moment in (begin, begin + timedelta(hours=1)))
@@ -117,7 +121,7 @@ def _quantity_of_patient(rng: random.Random, samples: Samples) -> str:
 
 def _pressure(rng: random.Random, samples: Samples) -> str:
     return _path(
-        "Observation", **{"component-code-value-quantity": f"http://loinc.org|8480-6$gt{rng.randrange(172, 180)}"}
+        "Observation", **{"component-code-value-quantity": f"http://loinc.org|8480-6$gt{rng.randrange(165, 175)}"}
     )
 
 
@@ -155,7 +159,8 @@ SHAPES = (
     Shape("string: name and birth date", True, _name_and_birth),
     Shape("token: identifier", True, _identifier),
     Shape("token: newest of a code, no total", True, _by_code(_sort="-date", _total="none")),
-    Shape("date: one hour", True, _hour),
+    Shape("date: one minute", True, _minute),
+    Shape("date: an hour by two bounds", True, _hour),
     Shape("quantity of a patient", True, _quantity_of_patient),
     Shape("composite of a patient", True, _pressure_of_patient),
     Shape("reference: encounter", True, _encounter),

@@ -164,11 +164,13 @@ def _found(
     if position is None:
         mark = marks.mark_of(found[0][-MARKED:], unit.connection) if found else Mark(0, 0)
         return _builtin(unit, parts).merged([row[:-MARKED] for row in found], None, False), mark
-    # What was written between the statement and the look at what was written since the mark is in both.
-    here = {row[0] for row in found}
-    then = [line for line in past(unit, [part.query for part in parts], position.mark) if line[0] not in here]
+    then: list[Line] = []
+    if not found or found[0][-1]:  # something was written since the mark
+        # What is written between the statement and the look at the past is in both.
+        here = {row[0] for row in found}
+        then = [line for line in past(unit, [part.query for part in parts], position.mark) if line[0] not in here]
     lines = Beside(parts[0].query, (*_builtin(unit, parts).lines, *then))
-    return lines.merged(found, position.values, position.backwards), position.mark
+    return lines.merged([row[:-1] for row in found], position.values, position.backwards), position.mark
 
 
 def _builtin(unit: Unit, parts: Sequence[Part]) -> Beside:
@@ -185,7 +187,10 @@ def _beyond(unit: Unit, query: Query, row: Line, position: Position) -> str:
 
 
 def _statement(unit: Unit, parts: Sequence[Part], position: Position | None) -> Select[Any]:
-    """The documents of a page in order, each followed by its sort values; on the first page also by its mark."""
+    """The documents of a page in order, each followed by its sort values and the mark.
+
+    A later page says instead how many writes there were since the mark.
+    """
     limit = parts[0].query.count + 1
     backwards = position is not None and position.backwards
     sort = parts[0].query.sort
@@ -199,7 +204,8 @@ def _statement(unit: Unit, parts: Sequence[Part], position: Position | None) -> 
     else:  # SQLite takes no ORDER BY inside of a UNION, unless it is a query of its own
         found = union_all(*(select(keys.subquery()) for keys in each)).order_by(*by_name).limit(limit).subquery("found")
     values: list[ColumnClause[Any]] = [literal_column(f"found.{name}") for name in names]
-    marked = [] if position else marks.columns(unit.connection)
+    types = [part.query.type for part in parts]
+    marked = [marks.writes(position.mark, types)] if position else marks.columns(unit.connection)
     return (
         select(*COLUMNS, *values, *marked)
         .join_from(found, resource, resource.c.pk == values[-1])
