@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 WORKERS ?= 2
 
-.PHONY: help demo install test lint bench growth stress clean
+.PHONY: help demo install test lint bench growth stress fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ growth: $(INSTALLED) ## measure how searches grow from 10,000 to a million Obser
 
 stress: $(INSTALLED) ## let writers and pagers meet for a minute on each database (options: ARGS="--seconds 10")
 	$(BIN)/python -m tests.support.stress $(ARGS)
+
+fuzz: $(INSTALLED) ## send hostile requests to every operation, results to docs/ (options: ARGS="--examples 20")
+	$(BIN)/python -m tests.support.fuzz_everything $(ARGS)
 
 clean: ## remove the environment and caches; the data in var/ stays
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

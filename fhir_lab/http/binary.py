@@ -15,6 +15,7 @@ from fhir_lab.interactions.router import Target
 from fhir_lab.interactions.subset import PARAMETERS as SUBSET
 from fhir_lab.outcomes import UnsupportedMediaType
 
+_BYTES = "application/octet-stream"
 SECURITY_CONTEXT = "x-security-context"
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(\s*;.*)?", re.ASCII)
 # What somebody uploaded must never run as a page of this server.
@@ -39,7 +40,10 @@ def native(response: Response, accept: str) -> tuple[str, Response]:
     if not response.resource:
         return JSON, response
     binary = parse(response.resource)
-    form = accepted_of_binary(accept, binary["contentType"])
+    content_type = binary["contentType"]
+    if not _MEDIA_TYPE.fullmatch(content_type):  # a code like any other, but no header could say it
+        content_type = _BYTES
+    form = accepted_of_binary(accept, content_type)
     if form != NATIVE:
         return form, response
     headers = {**response.headers, **_HARMLESS}
@@ -47,7 +51,7 @@ def native(response: Response, accept: str) -> tuple[str, Response]:
     if context:
         headers["X-Security-Context"] = context
     content = b64decode(binary.get("data", ""))
-    return JSON, replace(response, resource=content, headers=headers, media_type=binary["contentType"])
+    return JSON, replace(response, resource=content, headers=headers, media_type=content_type)
 
 
 def wrapped(body: bytes, headers: Mapping[str, str], resource_id: str) -> Resource:

@@ -167,7 +167,10 @@ def _body(incoming: Incoming, target: Target, max_depth: int) -> Any:
     form = media.patch_format(content_type) if content == "patch" else media.sent(content_type)
     if not incoming.body.strip():
         raise BadRequest.of(f"The body is empty; a {content} is expected.", "http.body", code="required")
-    return from_xml(incoming.body, max_depth) if form == media.XML else parse(incoming.body, max_depth)
+    found = from_xml(incoming.body, max_depth) if form == media.XML else parse(incoming.body, max_depth)
+    if found is None:
+        raise BadRequest.of(f"The body is null; a {content} is expected.", "http.body", code="required")
+    return found
 
 
 def _refuse_encoded(incoming: Incoming) -> None:

@@ -39,7 +39,7 @@ def capabilities(request: Request) -> Response:
 
     Raises `BadRequest` for another mode.
     """
-    mode = dict(request.parameters).get("mode", "full")
+    mode = dict(request.parameters).get("mode") or "full"
     if mode not in MODES:
         raise BadRequest.of(f"mode '{mode[:40]}' is not supported; allowed: {', '.join(MODES)}.", "http.mode")
     services, remembered = request.services, request.router.remembered

@@ -52,8 +52,8 @@ class Operation:
     `on_type` and `on_instance` are resource types, or `ANY`. `affects_state` allows no GET. `permission` is what the
     scopes must grant on the type of the URL; None where the handler asks for it. With `search`, URL parameters that it
     does not declare are search parameters, which the handler judges. `media_type` is what it speaks where that is not
-    FHIR: no Bundle can hold it. `url` is the canonical URL of its definition; an
-    operation that is ours alone has one of our own.
+    FHIR: no Bundle can hold it. With `asynchronous` it may be answered by 202 and a job. `url` is the canonical URL of
+    its definition; an operation that is ours alone has one of our own.
     """
 
     code: str
@@ -70,6 +70,7 @@ class Operation:
     search: bool = False
     media_type: str = ""
     lines: bool = False
+    asynchronous: bool = False
     parameters: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:

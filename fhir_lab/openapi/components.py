@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fhir_lab.clock import to_micros
 from fhir_lab.documents import stamped
 from fhir_lab.openapi.examples import example, in_both_formats
-from fhir_lab.openapi.texts import ERRORS
+from fhir_lab.openapi.texts import ERRORS, REFUSED
 from fhir_lab.security.endpoints import TOKEN_PATH
 from fhir_lab.settings import Settings
 
@@ -74,13 +74,15 @@ def responses(resource_types: Sequence[str]) -> Json:
         "Outcome": {"description": "Done, with an OperationOutcome.", "content": outcome},
         "Empty": {"description": "Done."},
         "NotModified": {"description": "The version is the one named in If-None-Match."},
-        **{name: {"description": text, "content": outcome} for name, text in ERRORS.values()},
+        **{name: {"description": text, "content": outcome} for name, text in (*ERRORS.values(), ("Refused", REFUSED))},
     }
 
 
 def _resource(resource_type: str) -> Json:
     sent = example(resource_type)
     content = in_both_formats({"$ref": f"#/components/schemas/{resource_type}"}, stamped(sent, sent["id"], 1, _STORED))
+    if resource_type == "Binary":  # what it holds, as it is
+        content["*/*"] = {"schema": {"type": "string", "format": "binary"}}
     return {"description": "The resource as it is stored.", "content": content}
 
 

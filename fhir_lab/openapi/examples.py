@@ -1,7 +1,7 @@
 """An example of every resource type: worked ones for what a laboratory uses first, else just what the type requires.
 
-The worked ones refer to each other: sent in the order of `WORKED`, each finds what it refers to. What invariants
-require of the others besides cardinalities is in `completed.json`.
+The worked ones refer to each other: sent in the order of `WORKED`, each finds what it refers to. What the others
+need besides what their cardinalities require is in `completed.json`.
 """
 
 import json
@@ -88,7 +88,7 @@ def in_both_formats(schema: Json, sent: Json | None = None, *, in_xml: bool = Fa
 
 @cache
 def _completed() -> dict[str, Json]:
-    """By type, the elements that its invariants ask for."""
+    """By type, the elements that its rules ask for."""
     found: dict[str, Json] = json.loads((resources.files(__package__) / "completed.json").read_text("utf-8"))
     return found
 

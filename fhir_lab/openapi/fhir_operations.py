@@ -9,10 +9,9 @@ from fhir_lab.interactions.message import Interaction
 from fhir_lab.interactions.operation import Operation, Parameter
 from fhir_lab.openapi import parameters
 from fhir_lab.openapi.examples import example, in_both_formats
-from fhir_lab.openapi.texts import ERRORS
+from fhir_lab.openapi.texts import REFUSED
 
 Json = dict[str, Any]
-_ANSWERS = (400, 401, 403, 404, 422)
 
 
 def fhir_operation(row: Interaction, resource_type: str) -> Json:
@@ -27,7 +26,7 @@ def fhir_operation(row: Interaction, resource_type: str) -> Json:
         "description": operation.description + needs,
         "externalDocs": {"url": operation.url},
         "parameters": _parameters(row, operation, resource_type),
-        "responses": _responses(),
+        "responses": _responses(operation),
     }
     if row.content:
         found["requestBody"] = {"content": in_both_formats({"type": "object"})}
@@ -52,7 +51,13 @@ def _query(parameter: Parameter) -> Json:
     return {**parameters.query(parameter.name, parameter.documentation), "required": parameter.min > 0}
 
 
-def _responses() -> Json:
-    done = {"description": "The answer.", "content": in_both_formats({"type": "object"})}
-    named = {str(status): {"$ref": f"#/components/responses/{ERRORS[status][0]}"} for status in _ANSWERS}
-    return {"200": done, **named}
+def _responses(operation: Operation) -> Json:
+    schema: Json = {"type": "object"}
+    content = {operation.media_type: {"schema": schema}} if operation.media_type else in_both_formats(schema)
+    found: Json = {"200": {"description": "The answer.", "content": content}}
+    if operation.asynchronous:
+        found["202"] = {"description": "Begun; `Content-Location` is where to ask for it."}
+    if operation.media_type:
+        told = in_both_formats({"$ref": "#/components/schemas/Outcome"})
+        return {**found, "4XX": {"description": REFUSED, "content": {**content, **told}}}
+    return {**found, "4XX": {"$ref": "#/components/responses/Refused"}}

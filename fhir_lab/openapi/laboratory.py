@@ -20,6 +20,7 @@ from fhir_lab.settings import FHIR_PATH, Settings
 
 Json = dict[str, Any]
 PROTECTED = "/api/v1"
+OAUTH_ERROR, PROBLEM = "application/json", "application/problem+json"
 SHOWN = (PROTECTED, "/oauth2", "/healthz", "/readyz", "/metrics", f"{FHIR_PATH}/.well-known")
 
 
@@ -39,13 +40,21 @@ def laboratory_document(routes: Iterable[BaseRoute], settings: Settings) -> Json
         if not isinstance(route, APIRoute):
             paths[route.path] = {"get": _plain(route)}
     for path, methods in paths.items():
-        if not path.startswith(PROTECTED):
-            for operation in methods.values():
+        for operation in methods.values():
+            operation["responses"].pop("422", None)  # what FastAPI says of its own errors, which nobody is sent
+            operation["responses"]["4XX"] = _refused(OAUTH_ERROR if path.startswith("/oauth2") else PROBLEM)
+            if not path.startswith(PROTECTED):
                 operation["security"] = []
     components = document.setdefault("components", {})
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.get("schemas", {}).pop(unused, None)
     components["securitySchemes"] = security_schemes(settings)
     prefix = urlsplit(settings.public_url).path
     return {**document, "openapi": OPENAPI, "servers": [{"url": prefix or "/"}], "security": security(settings)}
+
+
+def _refused(media_type: str) -> Json:
+    return {"description": "Refused; the answer says why.", "content": {media_type: {"schema": {"type": "object"}}}}
 
 
 def _plain(route: Route) -> Json:

@@ -101,9 +101,6 @@ def _patches(resource_type: str) -> Json:
 
 
 def _responses(row: Interaction, resource_type: str, text: Text) -> Json:
-    names = {**text.answers} if row.public else {**text.answers, 401: "", 403: ""}
     named = {"Resource": resource_type if "{type}" in row.path else "Resource"}
-    return {
-        str(status): {"$ref": f"#/components/responses/{named.get(name, name) or ERRORS[status][0]}"}
-        for status, name in sorted(names.items())
-    }
+    told = {str(status): named.get(name, name) or ERRORS[status][0] for status, name in sorted(text.answers.items())}
+    return {status: {"$ref": f"#/components/responses/{name}"} for status, name in {**told, "4XX": "Refused"}.items()}

@@ -36,8 +36,6 @@ HEADERS: Mapping[str, str] = {
 }
 ERRORS: Mapping[int, tuple[str, str]] = {
     400: ("BadRequest", "The request or the resource breaks the specification; every error is listed with its place."),
-    401: ("Unauthorized", "No bearer token, or one that is not valid."),
-    403: ("Forbidden", "The scopes of the token do not reach this far."),
     404: ("NotFound", "There is no such resource."),
     409: ("Conflict", "Other resources refer to this one, or two writes touch it at once."),
     410: ("Gone", "The resource was deleted."),
@@ -45,6 +43,7 @@ ERRORS: Mapping[int, tuple[str, str]] = {
     415: ("UnsupportedMediaType", "The body is in a format that is not read here; the answer names those that are."),
     422: ("Unprocessable", "A rule of this server is broken, such as a reference to a resource that does not exist."),
 }
+REFUSED = "Refused; the OperationOutcome says why. 401: no valid token; 403: its scopes do not reach this far."
 _WRITTEN = {200: "Resource", 201: "Resource", 400: "", 409: "", 412: "", 422: ""}
 _PATCHED = {200: "Resource", 400: "", 404: "", 409: "", 410: "", 412: "", 415: "", 422: ""}
 _FOUND = {200: "Page", 400: ""}

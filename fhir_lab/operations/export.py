@@ -79,6 +79,7 @@ OPERATIONS = (
         "Exports every resource that the caller may read, by a job.",
         BULK + "export",
         system=True,
+        asynchronous=True,
         parameters=_PARAMETERS,
     ),
     Operation(
@@ -89,6 +90,7 @@ OPERATIONS = (
         "Exports what is in the compartments of all patients, and what it refers to, by a job.",
         BULK + "patient-export",
         on_type=("Patient",),
+        asynchronous=True,
         parameters=(*_PARAMETERS, _PATIENT),
     ),
     Operation(
@@ -99,6 +101,7 @@ OPERATIONS = (
         "Exports what is in the compartments of the members of a Group, and what it refers to, by a job.",
         BULK + "group-export",
         on_instance=("Group",),
+        asynchronous=True,
         parameters=(*_PARAMETERS, _PATIENT),
     ),
 )

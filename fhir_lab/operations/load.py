@@ -69,6 +69,7 @@ OPERATIONS = (
         system=True,
         affects_state=True,
         lines=True,
+        asynchronous=True,
         parameters=(
             Parameter("inputFormat", "string", "application/fhir+ndjson, which is the default."),
             Parameter("inputSource", "uri", "Where the data comes from, for people."),

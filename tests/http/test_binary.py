@@ -28,6 +28,14 @@ def test_the_content_is_served_as_it_is_unless_fhir_is_asked_for(api: Api, accep
     assert (answer.headers["etag"], "last-modified" in answer.headers) == ('W/"1"', True)
 
 
+@pytest.mark.parametrize("written", ["pdf", "日本/語", "text/plain é", "/"])
+def test_a_content_type_that_no_header_can_say_is_answered_as_bytes(api: Api, written: str) -> None:
+    api.put("/Binary/b", pdf(id="b", contentType=written))
+    answer = api.get("/Binary/b")
+    assert (answer.status_code, answer.content) == (200, PDF)
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
 @pytest.mark.parametrize("path", ["/Binary/b", "/Binary/b/_history/1"])
 def test_the_resource_is_served_to_who_asks_for_fhir(api: Api, path: str) -> None:
     api.put("/Binary/b", pdf(id="b"))

@@ -26,7 +26,7 @@ JSON = "application/fhir+json"
         ("/Patient/_search/1", "no path"),
         ("/Patient//1", "no path"),
         ("/Patient/_histori", "Did you mean '_history'?"),
-        ("/Patient/$validate", "There is no"),
+        ("/Patient/$validat", "Did you mean '$validate'?"),
     ],
 )
 def test_a_path_or_type_that_does_not_exist_is_404(api: Api, path: str, text: str) -> None:
@@ -125,6 +125,7 @@ def test_a_compressed_body_is_415(api: Api) -> None:
         (b"  ", "empty"),
         (b'{"resourceType": "Patient",\n "active": tru}', "line 2, column 12"),
         (b'{"resourceType":"Patient","id":"a","id":"b"}', "'id' occurs twice"),
+        (b"null", "null"),
         (b"\xff\xfe", "not UTF-8"),
         (b"[" * 100_000, "nested deeper"),
         (b'{"a":' * 200 + b"1" + b"}" * 200, "nested deeper than 100"),
@@ -136,6 +137,11 @@ def test_a_body_that_cannot_be_read_is_400_and_told_where(api: Api, body: bytes,
     assert refused.status_code == 400
     assert issues(refused)
     assert text in refused.text
+
+
+@pytest.mark.parametrize("path", ["/Patient/$match", "/Patient/1/$meta-add", "/Observation/$lastn", "/$export"])
+def test_null_is_not_a_body_left_out(api: Api, path: str) -> None:
+    assert issues(api.post(path, b"null", Content_Type=JSON, Prefer="respond-async")) == [("required", ["http.body"])]
 
 
 def test_too_many_parameters_are_refused(api: Api) -> None:
