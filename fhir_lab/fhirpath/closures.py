@@ -23,7 +23,7 @@ from fhir_lab.fhirpath.grammar import (
     UnsupportedError,
     Variable,
 )
-from fhir_lab.fhirpath.nodes import Context, EvaluationError, Node, children, has, is_a
+from fhir_lab.fhirpath.nodes import LONGEST_TEXT, Context, EvaluationError, Node, children, has, is_a
 
 Nodes = Callable[[Context, Node], list[Node]]
 Truth = Callable[[Context, Node], bool | None]
@@ -127,17 +127,29 @@ def nodes_or_focus(tree: Tree | None) -> Nodes:
 
 def _member(tree: Member) -> Nodes:
     name, source = tree.name, tree.source
+
+    def own(context: Context, node: Node) -> list[Node]:
+        found = children(node, name)
+        context.steps -= len(found)
+        return found
+
     if source is None:
         if name[:1].isupper():
             # At the start of a path the name of its type means the node itself.
             return lambda _context, node: [node] if is_a(node, name) else children(node, name)
-        return lambda _context, node: children(node, name)
+        return own
     if isinstance(source, Call) and source.name == "resolve":
         raise UnsupportedError("the content of what a reference names is not looked up")
     find = nodes(source)
     if isinstance(source, This):
-        return lambda _context, node: children(node, name)
-    return lambda context, node: [child for each in find(context, node) for child in children(each, name)]
+        return own
+
+    def members(context: Context, node: Node) -> list[Node]:
+        found = [child for each in find(context, node) for child in children(each, name)]
+        context.steps -= len(found)
+        return found
+
+    return members
 
 
 def existence(tree: Tree | None) -> Callable[[Context, Node], bool]:
@@ -221,6 +233,8 @@ def _equality(tree: Binary) -> Truth:
         one, other = left(context, node), right(context, node)
         if equivalent and not (one and other):
             return (not one and not other) is not negated
+        if isinstance(one[0][0] if one else None, dict | list):
+            context.spend(compare.weight(one))
         answer = compare.equal(one, other)
         if equivalent and not answer:
             answer = [_folded(each) for each in one] == [_folded(each) for each in other]
@@ -253,7 +267,9 @@ def _membership(tree: Binary) -> Truth:
             return None
         if len(one) > 1:
             raise EvaluationError("several items where one is looked for")
-        return compare.contains(find(context, node), one[0])
+        found = find(context, node)
+        context.spend(len(found))
+        return compare.contains(found, one[0])
 
     return member
 
@@ -271,14 +287,20 @@ def _is(find: Nodes, wanted: str) -> Truth:
 def _computed(tree: Binary) -> Nodes:
     left, right, operator = nodes(tree.left), nodes(tree.right), tree.operator
     if operator == "|":
-        return lambda context, node: compare.distinct(left(context, node) + right(context, node))
+
+        def union(context: Context, node: Node) -> list[Node]:
+            found = left(context, node) + right(context, node)
+            context.spend(compare.comparisons(found))
+            return compare.distinct(found)
+
+        return union
 
     def compute(context: Context, node: Node) -> list[Node]:
         one, other = left(context, node), right(context, node)
         if len(one) > 1 or len(other) > 1:
             raise EvaluationError("several items where one is computed with")
         if operator == "&":
-            return [(_text(one) + _text(other), "string", None)]
+            return [(_joined(_text(one), _text(other)), "string", None)]
         return arithmetic(operator, one[0], other[0]) if one and other else []
 
     return compute
@@ -288,13 +310,19 @@ def _text(found: list[Node]) -> str:
     return str(found[0][0]) if found and found[0][0] is not None else ""
 
 
+def _joined(one: str, other: str) -> str:
+    if len(one) + len(other) > LONGEST_TEXT:
+        raise EvaluationError(f"the text becomes longer than {LONGEST_TEXT} characters")
+    return one + other
+
+
 def arithmetic(operator: str, left: Node, right: Node) -> list[Node]:
     """`left operator right` for numbers, strings (+) and dates with a quantity of time (+ and -)."""
     one, other = left[0], right[0]
     if isinstance(one, str) and isinstance(other, dict) and operator in "+-":
         return compare.shifted(left, other, 1 if operator == "+" else -1)
     if isinstance(one, str) and isinstance(other, str) and operator == "+":
-        return [(one + other, "string", None)]
+        return [(_joined(one, other), "string", None)]
     if not all(isinstance(each, int | Decimal) and not isinstance(each, bool) for each in (one, other)):
         raise EvaluationError(f"'{operator}' does not work on a {left[1]} and a {right[1]}")
     if operator in ("/", "div", "mod") and other == 0:

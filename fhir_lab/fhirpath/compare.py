@@ -73,6 +73,28 @@ def contains(items: Sequence[Node], node: Node) -> bool:
     return any(_equal(item, node) is True for item in items)
 
 
+def comparisons(items: Sequence[Node], others: Sequence[Node] | None = None) -> int:
+    """About how many comparisons it takes to find what is equal among items, or among them and others."""
+    plain = sum(isinstance(each[0], str) for each in items)
+    rest = len(items) - plain
+    if others is None:
+        return len(items) + rest * len(items)
+    return len(items) + len(others) + len(items) * len(others)
+
+
+def weight(found: Sequence[Node]) -> int:
+    """About how many values a deep comparison with these nodes looks at."""
+    pending, total = [node[0] for node in found], 0
+    while pending:
+        value = pending.pop()
+        total += 1
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+    return total
+
+
 def distinct(items: Sequence[Node]) -> list[Node]:
     """The items, each once."""
     found: list[Node] = []

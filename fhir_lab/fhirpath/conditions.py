@@ -48,16 +48,19 @@ class Condition:
             raise EvaluationError(f"it cannot be evaluated here ({type(error).__name__})") from None
 
 
-def condition(text: str, type_: str) -> Condition:
+def condition(text: str, type_: str, *, counted: bool = False) -> Condition:
     """Compile `text` for nodes of a type (`Observation`, `Observation.component`, `string`).
 
-    Raises `UnsupportedError` for what is not FHIRPath, or cannot be evaluated.
+    With `counted`, what would not count its steps is refused. Raises `UnsupportedError` for what is not FHIRPath, or
+    cannot be evaluated.
     """
     try:
         tree = parse(text)
         answer = truth(tree)
         return Condition(text, answer, _triggers(tree, answer, type_))
     except UnknownFunctionError as error:
+        if counted:
+            raise
         return Condition(text, fallback(text, str(error)), None)
     except RecursionError:
         raise UnsupportedError("the expression is nested too deeply") from None

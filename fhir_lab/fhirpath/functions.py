@@ -11,8 +11,16 @@ from typing import Any
 from fhir_lab.fhirpath import compare
 from fhir_lab.fhirpath.closures import Nodes, nodes, nodes_or_focus, truth
 from fhir_lab.fhirpath.grammar import Call, UnsupportedError
-from fhir_lab.fhirpath.nodes import Context, EvaluationError, Node, all_children, children, descendants
-from fhir_lab.fhirpath.predicates import arguments_of, literal_pattern, short, text_of
+from fhir_lab.fhirpath.nodes import (
+    LONGEST_TEXT,
+    Context,
+    EvaluationError,
+    Node,
+    all_children,
+    children,
+    descendants,
+)
+from fhir_lab.fhirpath.predicates import arguments_of, literal_pattern, text_of
 
 
 def _where(call: Call) -> Nodes:
@@ -21,6 +29,7 @@ def _where(call: Call) -> Nodes:
     def chosen(context: Context, node: Node) -> list[Node]:
         found = []
         for index, each in enumerate(find(context, node)):
+            context.spend(1)
             context.index = index
             if holds(context, each):
                 found.append(each)
@@ -35,6 +44,7 @@ def _select(call: Call) -> Nodes:
     def projected(context: Context, node: Node) -> list[Node]:
         found = []
         for index, each in enumerate(find(context, node)):
+            context.spend(1)
             context.index = index
             found += project(context, each)
         return found
@@ -50,6 +60,7 @@ def _repeat(call: Call) -> Nodes:
         pending = find(context, node)
         while pending:
             pending = [child for each in pending for child in project(context, each)]
+            context.spend(len(pending) * (len(found) + 1))
             pending = [child for child in pending if not any(child[0] is each[0] for each in found)]
             found += pending
         return found
@@ -113,9 +124,27 @@ def _listing(change: Callable[[list[Node]], list[Node]]) -> Callable[[Call], Nod
     def compile_(call: Call) -> Nodes:
         arguments_of(call, 0)
         find = nodes_or_focus(call.source)
-        return lambda context, node: change(find(context, node))
+
+        def changed(context: Context, node: Node) -> list[Node]:
+            found = change(find(context, node))
+            context.spend(len(found))
+            return found
+
+        return changed
 
     return compile_
+
+
+def _distinct(call: Call) -> Nodes:
+    arguments_of(call, 0)
+    find = nodes_or_focus(call.source)
+
+    def distinct(context: Context, node: Node) -> list[Node]:
+        found = find(context, node)
+        context.spend(compare.comparisons(found))
+        return compare.distinct(found)
+
+    return distinct
 
 
 def _single(found: list[Node]) -> list[Node]:
@@ -127,7 +156,13 @@ def _single(found: list[Node]) -> list[Node]:
 def _combining(join: Callable[[list[Node], list[Node]], list[Node]]) -> Callable[[Call], Nodes]:
     def compile_(call: Call) -> Nodes:
         one, other = nodes_or_focus(call.source), nodes(arguments_of(call, 1)[0])
-        return lambda context, node: join(one(context, node), other(context, node))
+
+        def joined(context: Context, node: Node) -> list[Node]:
+            first, second = one(context, node), other(context, node)
+            context.spend(compare.comparisons(first, second))
+            return join(first, second)
+
+        return joined
 
     return compile_
 
@@ -210,9 +245,21 @@ def _substring(text: str, start: int, length: int | None = None) -> str | None:
     return text[start:] if length is None else text[start : start + length]
 
 
+def _replace(text: str, old: str, by: str) -> str:
+    if len(text) + (text.count(old) + 1) * len(by) > LONGEST_TEXT:
+        raise EvaluationError(f"the text becomes longer than {LONGEST_TEXT} characters")
+    return text.replace(old, by)
+
+
 def _replace_matches(call: Call) -> Nodes:
     pattern = literal_pattern(arguments_of(call, 2)[0])
-    return _edited(2, 2, lambda text, _, by: pattern.sub(by, short(text)))(call)
+
+    def replace(text: str, _: str, by: str) -> str:
+        if (len(text) + 1) * (len(by) + 1) > LONGEST_TEXT:
+            raise EvaluationError(f"the text becomes longer than {LONGEST_TEXT} characters")
+        return pattern.replaced(text, by)
+
+    return _edited(2, 2, replace)(call)
 
 
 def _constant(make: Callable[[], Node]) -> Callable[[Call], Nodes]:
@@ -235,7 +282,7 @@ FUNCTIONS: dict[str, Callable[[Call], Nodes]] = {
     "last": _listing(lambda found: found[-1:]),
     "tail": _listing(lambda found: found[1:]),
     "single": _listing(_single),
-    "distinct": _listing(compare.distinct),
+    "distinct": _distinct,
     "count": _listing(lambda found: [(len(found), "integer", None)]),
     "children": _listing(lambda found: [child for each in found for child in all_children(each)]),
     "descendants": _listing(lambda found: [child for each in found for child in descendants(each)]),
@@ -256,7 +303,7 @@ FUNCTIONS: dict[str, Callable[[Call], Nodes]] = {
     "abs": _converting("decimal", lambda value: abs(value) if isinstance(value, int | Decimal) else None),
     "indexOf": _edited(1, 1, str.find, "integer"),
     "substring": _edited(1, 2, _substring),
-    "replace": _edited(2, 2, str.replace),
+    "replace": _edited(2, 2, _replace),
     "replaceMatches": _replace_matches,
     "today": _constant(compare.today),
     "now": _constant(compare.now),

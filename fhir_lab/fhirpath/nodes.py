@@ -1,5 +1,6 @@
 """What expressions walk over: nodes of parsed JSON that know their FHIR type, from the 4.0.1 definitions."""
 
+import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -20,20 +21,42 @@ _PARENTS = {
 _NO_DOMAIN = frozenset({"Bundle", "Binary", "Parameters"})
 
 
+# What an expression of a client may take, and how long a text it may make: a few tenths of a second.
+STEPS = 300_000
+LONGEST_TEXT = 1_000_000
+
+
 class EvaluationError(ValueError):
     """The expression cannot be evaluated on this document, such as several items where one is asked for."""
 
 
 class Context:
-    """What `%resource`, `%rootResource` and `%context` mean in one evaluation."""
+    """What `%resource`, `%rootResource` and `%context` mean in one evaluation, and how many steps it may take.
 
-    __slots__ = ("context", "index", "resource", "root")
+    A step is about an item that is found or compared. Expressions of clients get few, ours as many as they need.
+    """
 
-    def __init__(self, resource: Node, root: Node | None = None, context: Node | None = None) -> None:
+    __slots__ = ("context", "index", "resource", "root", "steps")
+
+    def __init__(
+        self, resource: Node, root: Node | None = None, context: Node | None = None, steps: int = sys.maxsize
+    ) -> None:
+        self.steps = steps
         self.resource = resource
         self.root = root or resource
         self.context = context or resource
         self.index = 0
+
+    @property
+    def counted(self) -> bool:
+        """True for the expression of a client."""
+        return self.steps <= STEPS
+
+    def spend(self, steps: int) -> None:
+        """Count steps. Raises `EvaluationError` when there are none left."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise EvaluationError("it takes too many steps")
 
 
 def resource_node(resource: Json) -> Node:

@@ -3,17 +3,13 @@
 http://hl7.org/fhirpath/N1/#existence, https://hl7.org/fhir/R4/fhirpath.html#functions
 """
 
-import re
 from collections.abc import Callable
 
 from fhir_lab.fhirpath import compare
 from fhir_lab.fhirpath.closures import Truth, existence, nodes, nodes_or_focus, truth
 from fhir_lab.fhirpath.grammar import Call, Literal, Tree, UnsupportedError
 from fhir_lab.fhirpath.nodes import Context, EvaluationError, Node
-
-# Regular expressions of profiles run on strings of clients: a long string makes a careless pattern slow.
-MOST_MATCHED = 4_000
-_NESTED_REPEAT = re.compile(r"(?<!\\)[+*]\)+[+*{]")
+from fhir_lab.fhirpath.patterns import Pattern
 
 
 def arguments_of(call: Call, low: int, high: int | None = None) -> tuple[Tree, ...]:
@@ -47,7 +43,15 @@ def _not(call: Call) -> Truth:
 
 def _all(call: Call) -> Truth:
     find, holds = nodes_or_focus(call.source), truth(arguments_of(call, 1)[0])
-    return lambda context, node: all(holds(context, each) for each in find(context, node))
+
+    def answer(context: Context, node: Node) -> bool:
+        for each in find(context, node):
+            context.spend(1)
+            if not holds(context, each):
+                return False
+        return True
+
+    return answer
 
 
 def _each_is(wanted: bool, some: bool) -> Callable[[Call], Truth]:
@@ -76,6 +80,7 @@ def _is_distinct(call: Call) -> Truth:
 
     def answer(context: Context, node: Node) -> bool:
         found = find(context, node)
+        context.spend(compare.comparisons(found))
         return len(found) < 2 or len(compare.distinct(found)) == len(found)
 
     return answer
@@ -89,6 +94,7 @@ def _subset(reverse: bool) -> Callable[[Call], Truth]:
             parts, whole = one(context, node), other(context, node)
             if reverse:
                 parts, whole = whole, parts
+            context.spend(compare.comparisons(parts, whole))
             return all(compare.contains(whole, part) for part in parts)
 
         return answer
@@ -120,20 +126,15 @@ def _on_strings(test: Callable[[str, str], bool]) -> Callable[[Call], Truth]:
     return compile_
 
 
-def literal_pattern(tree: Tree) -> re.Pattern[str]:
+def literal_pattern(tree: Tree) -> Pattern:
     """The regular expression that an argument is.
 
-    Raises `UnsupportedError` for one that is made from the document, which its sender would choose, and for a repeat of
-    a repeat, which takes forever on some strings.
+    Raises `UnsupportedError` for one that is made from the document, which its sender would choose, and for one that
+    may take for ever.
     """
     if not isinstance(tree, Literal) or not isinstance(tree.value, str):
         raise UnsupportedError("a regular expression is written as a string")
-    if _NESTED_REPEAT.search(tree.value):
-        raise UnsupportedError(f"the regular expression '{tree.value}' repeats a repeat")
-    try:
-        return re.compile(tree.value, re.DOTALL)
-    except re.error as error:
-        raise UnsupportedError(f"'{tree.value}' is not a regular expression: {error}") from None
+    return Pattern(tree.value)
 
 
 def _matches(call: Call) -> Truth:
@@ -141,16 +142,9 @@ def _matches(call: Call) -> Truth:
 
     def answer(context: Context, node: Node) -> bool | None:
         text = text_of(find(context, node))
-        return None if text is None else pattern.search(short(text)) is not None
+        return None if text is None else pattern.found_in(text, counted=context.counted)
 
     return answer
-
-
-def short(text: str) -> str:
-    """The text, if it is short enough for regular expressions. Raises `EvaluationError`."""
-    if len(text) > MOST_MATCHED:
-        raise EvaluationError(f"a string of {len(text)} characters is not matched with a pattern")
-    return text
 
 
 PREDICATES: dict[str, Callable[[Call], Truth]] = {

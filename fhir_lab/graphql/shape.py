@@ -13,7 +13,7 @@ from graphql.utilities import value_from_ast_untyped
 
 from fhir_lab.documents import Resource
 from fhir_lab.fhirpath import Condition, Context, EvaluationError, UnsupportedError, condition
-from fhir_lab.fhirpath.nodes import resource_node
+from fhir_lab.fhirpath.nodes import STEPS, resource_node
 from fhir_lab.graphql.errors import QueryError
 from fhir_lab.graphql.schema import Field, fields_of
 from fhir_lab.outcomes import nearest
@@ -80,7 +80,7 @@ def _where(items: Sequence[Any], kind: str, text: str, owner: Resource | None) -
         raise QueryError(f"A FHIRPath may have {LONGEST_PATH} characters.")
     try:
         compiled = _condition(text, kind)
-        context = Context(resource_node(owner or {}))
+        context = Context(resource_node(owner or {}), steps=STEPS)
         return [each for each in items if compiled.holds((each, kind, None), context) is True]
     except (UnsupportedError, EvaluationError) as error:
         raise QueryError(f"The FHIRPath cannot be evaluated: {error}.") from None
@@ -88,7 +88,7 @@ def _where(items: Sequence[Any], kind: str, text: str, owner: Resource | None) -
 
 @lru_cache(maxsize=256)
 def _condition(text: str, kind: str) -> Condition:
-    return condition(text, kind)
+    return condition(text, kind, counted=True)
 
 
 def placed(parent: Json, key: str, node: FieldNode, value: Any, variables: Mapping[str, Any]) -> None:

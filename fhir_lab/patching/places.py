@@ -12,6 +12,7 @@ from typing import Any
 
 from fhir_lab.elements import Element
 from fhir_lab.fhirpath import Condition, Context, EvaluationError, UnsupportedError, condition
+from fhir_lab.fhirpath.nodes import STEPS
 from fhir_lab.outcomes import BadRequest, Unprocessable
 from fhir_lab.patching.elements import NoSuchElementError, elements_named
 from fhir_lab.patching.steps import Step, steps_of
@@ -142,7 +143,7 @@ def _step(found: list[Place], step: Step, where: str) -> list[Place]:
     if not step.function:
         return [child for place in found for child in _children(place, step.name, where)]
     if step.name == "where":
-        return [place for place in found if _holds(place, step.argument, where)]
+        return [place for place in found if _holds(place, step.argument, where, STEPS // len(found))]
     if step.name in ("ofType", "as"):
         return [place for place in found if place.content == step.argument]
     if step.name == "extension":
@@ -180,14 +181,14 @@ def _named(owner: str, label: str, where: str) -> list[Element]:
         raise Unprocessable.of(str(error), where, code="not-found") from None
 
 
-def _holds(place: Place, text: str, where: str) -> bool:
+def _holds(place: Place, text: str, where: str, steps: int) -> bool:
     value, beside = place.pair
     top = place
     while top.parent is not None:
         top = top.parent
     node, whole = (value, place.content, beside), (top.owner, top.content, None)
     try:
-        return _filter(text, place.content).holds(node, Context(whole, context=node)) is True
+        return _filter(text, place.content).holds(node, Context(whole, context=node, steps=steps)) is True
     except UnsupportedError as error:
         raise BadRequest.of(f"where({text[:100]}) is not understood: {error}", where, code="value") from None
     except EvaluationError as error:
@@ -200,4 +201,4 @@ def _filter(text: str, content: str) -> Condition:
     for name in _BARRED:
         if f"{name}(" in text.replace(" ", ""):
             raise UnsupportedError(f"{name}() has no place in the path of a patch")
-    return condition(text, content)
+    return condition(text, content, counted=True)
