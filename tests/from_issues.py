@@ -43,7 +43,8 @@ def put(client: Client, resource: dict[str, Any]) -> None:
 def ids(client: Client, query: str) -> list[str]:
     answer = client.get(query)
     assert answer.status_code == 200, answer.text
-    return [entry["resource"]["id"] for entry in answer.json().get("entry", [])]
+    found = [entry for entry in answer.json().get("entry", []) if entry["search"]["mode"] != "outcome"]
+    return [entry["resource"]["id"] for entry in found]
 
 
 def transaction(*entries: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +166,8 @@ def test_14_a_component_search_pairs_code_and_value_within_one_component(client:
     assert ids(client, f"Observation?component-code-value-quantity={LOINC}|8480-6$lt100") == []
     assert ids(client, "Observation?combo-code-value-quantity=8480-6$118") == ["bp"]
     assert ids(client, "Observation?code=8480-6") == []
+    [hint] = client.get("Observation?code=8480-6").json()["entry"]
+    assert "combo-code" in hint["resource"]["issue"][0]["details"]["text"]
 
 
 def test_14_quantities_are_compared_across_units(client: Client) -> None:

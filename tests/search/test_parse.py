@@ -122,7 +122,7 @@ def test_a_modifier_that_does_not_fit_is_refused_even_when_lenient(resource_type
         ("Patient", "name", "a\0b"),
         ("Patient", "name", " "),
         ("ValueSet", "url:below", "urn:oid:1.2"),
-        ("Location", "near", "1|2|3"),
+        ("Location", "near", "1|2|3|parsecs"),
         ("Patient", "_filter", "name eq"),
         ("Patient", "_total", "maybe"),
         ("Patient", "_summary", "some"),
