@@ -29,6 +29,7 @@ Json = dict[str, Any]
 Coding = tuple[str, str]  # system, code
 SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-statistics"
 HOUR = 3_600_000_000  # microseconds
+MOST_HOURS = 1_000_000  # more than a century
 ABSENT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "not-applicable"}]}
 
 
@@ -94,7 +95,11 @@ def _criteria(request: Request, arguments: Arguments, wanted: Sequence[Coding]) 
     found = [("subject", escape(arguments.one("subject"))), ("combo-code", codes)]
     found.append(("status:not", "entered-in-error,cancelled"))
     if "duration" in arguments:
-        start = request.services.clock.now() - int(arguments.one("duration") * HOUR)
+        hours = arguments.one("duration")
+        if not 0 < hours <= MOST_HOURS:
+            said = f"The duration must be more than 0 hours and at most {MOST_HOURS}."
+            raise BadRequest.of(said, "http.duration", code="value")
+        start = request.services.clock.now() - int(hours * HOUR)
         found.append(("date", f"ge{instant(start)}"))
     period: Json = arguments.one("period", {})
     found += [("date", prefix + period[name]) for name, prefix in (("start", "ge"), ("end", "le")) if name in period]

@@ -12,14 +12,13 @@ from fhir_lab.outcomes import Issue
 from fhir_lab.validation.guard import Guard, is_resource
 from fhir_lab.validation.profiles import DefinitionError, Library, Profiles, Source, check_profiles, compile_profile
 from fhir_lab.validation.structure import Structure
-from fhir_lab.validation.walk import Walk, shown
+from fhir_lab.validation.walk import MOST_ISSUES, Walk, shown
 
 __all__ = ["MODES", "Validator"]
 
 # The modes of $validate. https://hl7.org/fhir/R4/valueset-resource-validation-mode.html
 MODES = ("create", "update", "delete", "profile")
 # A document can break a rule in every element; nobody reads more than this.
-MOST_ISSUES = 200
 
 
 class Validator:

@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/terminologies.html#required
 from typing import Any
 
 import conformance
-from fhir_lab.outcomes import nearest
 from fhir_lab.validation.walk import Check, Walk, listed, shown
 
 
@@ -30,7 +29,7 @@ def _bound_code(content: Check, codes: list[str]) -> Check:
         if type(value) is not str or not value:
             content(value, path, walk, parent)
         elif value not in known:
-            walk.add("code-invalid", path, f"{shown(value)} is not one of {allowed}.{nearest(value, codes)}")
+            walk.add("code-invalid", path, f"{shown(value)} is not one of {allowed}.{walk.near(value, codes)}")
 
     return check
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import conformance
-from fhir_lab.outcomes import nearest
 from fhir_lab.validation.bindings import bound
 from fhir_lab.validation.invariants import INVARIANTS, contained_rules
 from fhir_lab.validation.narrative import xhtml
@@ -62,7 +61,7 @@ class Guard:
             shape = self.shape(name)
             assert isinstance(shape, ResourceShape)
             return shape
-        close = nearest(name, filter(is_resource, conformance.elements())) if isinstance(name, str) else ""
+        close = walk.near(name, filter(is_resource, conformance.elements())) if isinstance(name, str) else ""
         walk.add("structure", f"{path}.resourceType", f"{shown(name)} is not a resource type of R4.{close}")
         return None
 
@@ -142,7 +141,7 @@ class Shape:
         # The name is the client's text: only what can be printed goes into the path.
         said = name if name.isprintable() else repr(name)[1:-1]
         owner = self.path if "." not in self.path else f"this {self.path.rpartition('.')[2]}"
-        close = nearest(name, (each for each in self.properties if each[0] != "_"))
+        close = walk.near(name, (each for each in self.properties if each[0] != "_"))
         walk.add("structure", f"{path}.{said}", f"there is no such element in {owner}.{close}")
 
     def _compile(self) -> None:

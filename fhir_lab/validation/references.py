@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import conformance
-from fhir_lab.outcomes import nearest
 from fhir_lab.validation.walk import Check, Walk, listed, shown
 
 ANY = "Resource"
@@ -59,7 +58,7 @@ def _target(literal: str, path: str, walk: Walk) -> str | None:
         return found
     if match.groupdict().get("server") is None:
         types = (name for name, each in conformance.elements().items() if each["kind"] == "resource")
-        walk.add("value", path, f"{shown(literal)} is of no resource type of R4.{nearest(found, types)}")
+        walk.add("value", path, f"{shown(literal)} is of no resource type of R4.{walk.near(found, types)}")
     return None
 
 

@@ -1,13 +1,14 @@
 """What a check carries through a resource: the issues found so far, and what is known of contained resources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fhir_lab.documents import ExactDecimal
 from fhir_lab.fhirpath import Node
-from fhir_lab.outcomes import Issue
+from fhir_lab.outcomes import Issue, nearest
 
 SHOWN = 80
+MOST_ISSUES = 200
 NOWHERE: Node = ({}, "", None)
 
 
@@ -36,6 +37,10 @@ class Walk:
     def add(self, code: str, path: str, details: str, severity: str = "error") -> None:
         """Note an error at a FHIRPath: `details` says what was found and what is allowed."""
         self.issues.append(Issue(code, f"{path}: {details}", (path,), severity))
+
+    def near(self, name: str, known: Iterable[str]) -> str:
+        """The hint at the nearest known name; none once there are more errors than anybody is told."""
+        return nearest(name, known) if len(self.issues) < MOST_ISSUES else ""
 
 
 # Check a value at a path; the last argument is the object that holds it.

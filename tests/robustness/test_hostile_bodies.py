@@ -1,6 +1,7 @@
 """Bodies that no honest client sends: each is refused with a 4xx that names what is wrong, and nothing is stored."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -152,6 +153,23 @@ class Endless:
         while True:
             self.read += 10_000
             yield b"x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"resourceType": "Patient", **{f"unknown{number}": 1 for number in range(100_000)}},
+        {"resourceType": "Patient", "contact": [{"gender": "femal"}] * 50_000},
+        {"resourceType": "Patient", "link": [{"type": "refer", "other": {"reference": "Patent/1"}}] * 30_000},
+    ],
+    ids=["unknown-elements", "unknown-codes", "unknown-types"],
+)
+def test_a_hundred_thousand_errors_are_told_soon_and_in_part(api: Api, body: Json) -> None:
+    sent, started = json.dumps(body).encode(), time.process_time()
+    refused = api.post("/Patient", sent, Content_Type="application/fhir+json")
+    assert time.process_time() - started < 6
+    assert (refused.status_code, len(issues(refused))) == (400, 201)
+    assert "more errors are not listed" in refused.json()["issue"][-1]["details"]["text"]
 
 
 def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(services: Services) -> None:
