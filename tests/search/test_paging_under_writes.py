@@ -125,7 +125,7 @@ def walk(
     assert place == 0
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_each_match_of_the_first_page_comes_once_as_it_was(finder: Finder, seed: int) -> None:
     rng = random.Random(seed)
