@@ -5,25 +5,14 @@ https://hl7.org/fhir/R4/resource-operation-graphql.html. The answer is GraphQL's
 
 from typing import Any
 
-from graphql import GraphQLSyntaxError
-from graphql.language import DocumentNode, OperationDefinitionNode
-from graphql.language import parse as parse_query
-from graphql.utilities import value_from_ast_untyped
-
 from fhir_lab.documents import dumps, parse
-from fhir_lab.graphql.check import QUERY, check
-from fhir_lab.graphql.data import Data
-from fhir_lab.graphql.errors import QueryError, of_syntax
-from fhir_lab.graphql.execute import Execution
 from fhir_lab.interactions.message import Request, Response
 from fhir_lab.interactions.operation import ANY, HL7, Operation, Parameter
 from fhir_lab.outcomes import BadRequest
-from fhir_lab.storage.unit import Unit
 
 Json = dict[str, Any]
 JSON = "application/json"
 LONGEST = 100_000
-MOST_TOKENS = 10_000
 
 
 def graphql(request: Request) -> Response:
@@ -32,25 +21,16 @@ def graphql(request: Request) -> Response:
     The query comes in the URL, as GraphQL's JSON, or as it is (application/graphql). Raises `BadRequest` when there is
     none, and for an instance what a read raises.
     """
+    # graphql-core takes 70 ms to load, which most processes never need to spend.
+    from fhir_lab.graphql.answer import GraphQLSyntaxError, Query, QueryError, told
+
     text, name, variables = _asked(request)
     try:
-        document = parse_query(text, max_tokens=MOST_TOKENS)
-        checked = check(document, name, request.type or QUERY, request.services.registry)
-        given = _variables(document, checked.operation, variables)
-    except GraphQLSyntaxError as error:
-        return _answer(400, {"errors": [of_syntax(error)]})
-    except QueryError as error:
-        return _answer(400, {"errors": [error.as_json()]})
+        query = Query(text, name, variables, request.type, request.services.registry)
+    except (GraphQLSyntaxError, QueryError) as error:
+        return _answer(400, told(error))
     with request.reading() as unit:
-        return _answer(200, _run(unit, request, Execution(checked, given, Data(unit), request.services.registry)))
-
-
-def _run(unit: Unit, request: Request, execution: Execution) -> Json:
-    resource = Data(unit).resource(request.type, request.id) if request.id else None
-    answer: Json = {"data": execution.run(resource)}
-    if execution.errors:
-        answer["errors"] = [error.as_json() for error in execution.errors]
-    return answer
+        return _answer(200, query.answer(unit, request.type, request.id))
 
 
 def _answer(status: int, body: Json) -> Response:
@@ -90,20 +70,6 @@ def _of_parameters(body: Json) -> Json:
         for each in (entries if isinstance(entries, list) else [])
         if isinstance(each, dict)
     }
-
-
-def _variables(document: DocumentNode, operation: OperationDefinitionNode, given: Json) -> Json:
-    """The variables that the operation declares. Raises `QueryError` for one that is needed and not given."""
-    found: Json = {}
-    for each in operation.variable_definitions or ():
-        name = each.variable.name.value
-        if name in given:
-            found[name] = given[name]
-        elif each.default_value is not None:
-            found[name] = value_from_ast_untyped(each.default_value)
-        elif each.type.kind == "non_null_type":
-            raise QueryError(f"The variable ${name} needs a value.", each)
-    return found
 
 
 OPERATIONS = (
