@@ -30,12 +30,13 @@ class Pattern:
             raise UnsupportedError(f"the regular expression '{text[:100]}' repeats a repeat")
         try:
             self._compiled = re.compile(text, re.DOTALL)
-            repeats = _repeats(_parser.parse(text, re.DOTALL))
+            ways = _ways(_parser.parse(text, re.DOTALL))
         except (re.error, OverflowError, RecursionError) as error:
             raise UnsupportedError(f"'{text[:100]}' is not a regular expression: {error}") from None
         self._text = text
-        self._counted = repeats is not None
-        self._longest = min(LONGEST_TEXT, int(MOST_STEPS ** (1 / (1 + max(repeats or 1, 1)))))
+        repeats, choices = ways or (1, MOST_STEPS + 1)
+        self._counted = ways is not None and choices <= MOST_STEPS
+        self._longest = min(LONGEST_TEXT, int((MOST_STEPS / min(choices, MOST_STEPS)) ** (1 / (1 + max(repeats, 1)))))
 
     def found_in(self, text: str, *, counted: bool) -> bool:
         """True when it matches somewhere; `counted` says that a client wrote it. Raises `EvaluationError`."""
@@ -60,16 +61,28 @@ class Pattern:
         return text
 
 
-def _repeats(tree: Sequence[Any]) -> int | None:
-    """How many repeats of varying length there are; None when one holds another, or alternatives."""
-    total = 0
+def choices_of(text: str) -> int:
+    """In how many ways the parts of a regular expression that are left out or chosen can be. Raises `re.error`."""
+    ways = _ways(_parser.parse(text))
+    return MOST_STEPS + 1 if ways is None else ways[1]
+
+
+def _ways(tree: Sequence[Any]) -> tuple[int, int] | None:
+    """How many repeats there are, and in how many ways all else can be chosen; None when a repeat holds a choice."""
+    repeats, choices = 0, 1
     for operator, argument in tree:
-        inside = [_repeats(part) for part in _parts(operator, argument)]
-        found = sum(number or 0 for number in inside)
-        if None in inside or (operator in _REPEATS and argument[1] > 1 and (found or _chooses(argument[2]))):
+        if operator in _REPEATS and argument[1] > 1 and _chooses(argument[2]):
             return None
-        total += found + (operator in _REPEATS and argument[0] != argument[1] and argument[1] > 1)
-    return total
+        for part in _parts(operator, argument):
+            inside = _ways(part)
+            if inside is None:
+                return None
+            repeats, choices = repeats + inside[0], choices * inside[1]
+        if operator is _constants.BRANCH:
+            choices *= len(argument[1])
+        elif operator in _REPEATS and argument[0] != argument[1]:
+            repeats, choices = (repeats + 1, choices) if argument[1] > 1 else (repeats, choices * 2)
+    return repeats, choices
 
 
 def _chooses(tree: Sequence[Any]) -> bool:

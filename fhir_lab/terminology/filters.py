@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fhir_lab.fhirpath.patterns import choices_of
 from fhir_lab.outcomes import Unprocessable
 from fhir_lab.terminology.source import TooCostly
 from fhir_lab.terminology.systems import System
@@ -17,6 +18,7 @@ HIERARCHY = frozenset({"concept", "code", "parent", "subsumedBy", "ancestor"})
 LONGEST_PATTERN = 200
 LONGEST_TEXT = 300
 MOST_REPEATS = 3
+MOST_CHOICES = 1000
 SECONDS = 2.0
 _REPEATS = re.compile(r"(?<!\\)(?:\\\\)*[*+{]")
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
@@ -96,6 +98,8 @@ def _matching(value: str) -> Test:
         )
     try:
         pattern = re.compile(value)
+        if choices_of(value) > MOST_CHOICES:
+            raise TooCostly.of(f"The pattern '{value[:80]}' has too many alternatives in a row.", "ValueSet.compose")
     except (re.error, OverflowError) as error:
         raise _unfit(f"'{value}' is not a regular expression ({error})") from None
     until = time.monotonic() + SECONDS

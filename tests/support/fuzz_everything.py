@@ -38,7 +38,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("documents", nargs="*", help="names of documents; by default all of them")
     given = options.parse_args()
-    started, found = time.monotonic(), {}
+    started, commit, found = time.monotonic(), _commit(), {}
     with (
         tempfile.TemporaryDirectory() as folder,
         fuzzed_app(Path(folder), f"sqlite:///{folder}/fuzz.db") as (app, token),
@@ -48,7 +48,7 @@ def main() -> int:
             found[name] = fuzz(app, name, token, examples=given.examples, seed=given.seed)
             print(f"{name}: {found[name].requests} requests, {len(found[name].failures)} failures", flush=True)
     if not given.documents:
-        text = _report(found, given.examples, given.seed, (time.monotonic() - started) / 60)
+        text = _report(found, commit, given.examples, given.seed, (time.monotonic() - started) / 60)
         (ROOT / "docs" / "fuzzing.md").write_text(text)
     failed = {f"{name}: {what}": how for name, each in found.items() for what, how in each.failures.items()}
     for what, how in failed.items():
@@ -56,15 +56,18 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def _report(found: dict[str, Findings], examples: int, seed: int, minutes: float) -> str:
+def _commit() -> str:
     command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def _report(found: dict[str, Findings], commit: str, examples: int, seed: int, minutes: float) -> str:
     statuses = sum((each.statuses for each in found.values()), Counter())
     failures = [f"- {name}: {what}" for name, each in found.items() for what in each.failures]
     return TEXT.format(
         examples=examples,
         seed=seed,
-        commit=commit or "unknown",
+        commit=commit,
         documents=len(found),
         requests=statuses.total(),
         minutes=minutes,
