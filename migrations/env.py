@@ -5,8 +5,8 @@ from sqlalchemy import Connection
 
 from fhir_lab.settings import Settings
 from fhir_lab.storage.database import Database
+from fhir_lab.storage.schema import is_compared
 from fhir_lab.storage.tables import metadata
-from fhir_lab.storage.tables.text import is_virtual
 
 
 def run(connection: Connection) -> None:
@@ -15,7 +15,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
-        include_object=lambda _, name, kind, *__: kind != "table" or not is_virtual(connection, name),
+        include_object=lambda _, name, kind, *__: is_compared(connection, name, kind),
     )
     with context.begin_transaction():
         context.run_migrations()

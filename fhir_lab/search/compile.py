@@ -37,6 +37,7 @@ from fhir_lab.search.sets import EVERYTHING, NOTHING, Intersection, Rows, Set, T
 from fhir_lab.search.sql import among
 from fhir_lab.search.targets import named
 from fhir_lab.search.tree import And, Chain, Condition, Criterion, Missing, Not, Or
+from fhir_lab.search.windows import windows
 from fhir_lab.storage.tables import LAB_TABLES, idx_reference, idx_string, idx_token, resource
 from fhir_lab.storage.unit import Unit
 
@@ -55,8 +56,10 @@ class Compiler:
         self._found: dict[tuple[tuple[str, ...], str], tuple[tuple[str, int], ...]] = {}
 
     def sets(self, resource_type: str, criteria: Iterable[Criterion]) -> list[Set]:
-        """One set per criterion."""
-        return [self.set(resource_type, criterion) for criterion in criteria]
+        """One set per criterion, and those that help PostgreSQL to find them."""
+        asked = list(criteria)
+        sets = [self.set(resource_type, criterion) for criterion in asked]
+        return [*sets, *windows(asked)] if self._unit.connection.dialect.name == "postgresql" else sets
 
     def set(self, resource_type: str, criterion: Criterion) -> Set:
         """The resources of the type that satisfy one criterion."""

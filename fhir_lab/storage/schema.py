@@ -11,12 +11,23 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from fhir_lab.storage.database import Database
+from fhir_lab.storage.tables.text import is_virtual
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 # Two processes that start together migrate one after the other.
 _LOCK = 0x46484952
+
+
+def is_compared(connection: Connection, name: str | None, kind: str) -> bool:
+    """What Alembic compares with the tables of the code: not what only one of the databases can have.
+
+    These are SQLite's virtual tables and PostgreSQL's indexes of spans.
+    """
+    if kind == "index":
+        return not (name or "").endswith("_span")
+    return kind != "table" or not is_virtual(connection, name)
 
 
 def upgrade(database: Database, revision: str = "head") -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import inspect, text
 from fhir_lab.storage import schema
 from fhir_lab.storage.database import Database
 from fhir_lab.storage.tables import metadata
-from fhir_lab.storage.tables.text import SHADOWS, is_virtual
+from fhir_lab.storage.tables.text import SHADOWS
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,7 +25,7 @@ def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 def differences(database: Database) -> list[object]:
     with database.engine.connect() as connection:
-        options = {"include_object": lambda _, name, kind, *__: kind != "table" or not is_virtual(connection, name)}
+        options = {"include_object": lambda _, name, kind, *__: schema.is_compared(connection, name, kind)}
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 

@@ -20,6 +20,22 @@ Micros = BigInteger
 NO_DATE = -(2**62)
 
 
+def spanned(table: Table, low: str, high: str) -> None:
+    """Let PostgreSQL find the rows whose range [low, high) overlaps another: see `search.windows`.
+
+    SQLite has no such index. A range that ends before it begins, which only the laboratory's own SQL could write, is
+    kept as the range between the two.
+    """
+    span = f"int8range(LEAST({low}, {high}), GREATEST({low}, {high}), '[]')"
+    statement = f"CREATE INDEX ix_{table.name}_span ON {table.name} USING gist ({span}) WHERE {low} IS NOT NULL"
+
+    def create(_: Table, connection: Connection, **__: object) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(statement)
+
+    event.listen(table, "after_create", create)
+
+
 def correlated(table: Table, *columns: str) -> None:
     """Let PostgreSQL's planner know that these columns depend on each other, as a code does on its parameter.
 

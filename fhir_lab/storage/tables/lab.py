@@ -26,7 +26,7 @@ from sqlalchemy import (
     event,
 )
 
-from fhir_lab.storage.tables.base import NO_DATE, Key, Micros, correlated, metadata
+from fhir_lab.storage.tables.base import NO_DATE, Key, Micros, correlated, metadata, spanned
 
 
 def _pk() -> Column[int]:
@@ -273,3 +273,13 @@ def _number_rows(table: Table, connection: Connection, **_: object) -> None:
 
 for _table in LAB_TABLES.values():
     event.listen(_table, "after_create", _number_rows)
+
+# The dates that a search may bound from both sides, by table.
+SPANS = {
+    "service_request": ("authored_low", "authored_high"),
+    "specimen": ("collected_low", "collected_high"),
+    "observation": ("effective_low", "effective_high"),
+    "diagnostic_report": ("effective_low", "effective_high"),
+}
+for _table in (service_request, specimen, observation, diagnostic_report):
+    spanned(_table, *SPANS[_table.name])
