@@ -38,9 +38,8 @@ def bundle(request: Request) -> Response:
         raise BadRequest.of("A Bundle of type batch or transaction is expected at the base URL.", "Bundle")
     kind, entries = body.get("type"), body.get("entry", [])
     if kind not in ("batch", "transaction"):
-        raise BadRequest.of(
-            f"The Bundle has type {str(kind)[:40]!r}; batch and transaction are allowed here.", "Bundle.type"
-        )
+        found = "no type" if kind is None else f"type {str(kind)[:40]!r}"
+        raise BadRequest.of(f"The Bundle has {found}; batch and transaction are allowed here.", "Bundle.type")
     if not isinstance(entries, list):
         raise BadRequest.of("Bundle.entry is not an array.", "Bundle.entry", code="structure")
     _refuse(request.services.validator.part(_without(body, "entry"), "Bundle", "Bundle"))

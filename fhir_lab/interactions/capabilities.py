@@ -96,7 +96,9 @@ def _rest(request: Request) -> Json:
         "documentation": "Unknown parameters are refused with 400, or reported with Prefer: handling=lenient.",
         "security": _security(request.router.smart),
         "resource": [_resource(name, interactions, registry, referring[name], enforced) for name in registry.types],
-        "interaction": [{"code": row.name} for row in interactions if row.name in SYSTEM_WIDE],
+        "interaction": [
+            {"code": code} for code in dict.fromkeys(row.name for row in interactions if row.name in SYSTEM_WIDE)
+        ],
         **_wider_searches(interactions, registry),
         **_operations(row for row in interactions if "{type}" not in row.path),
         **_compartments(interactions),

@@ -15,6 +15,8 @@ COMPARTMENT_SEARCH = "search-compartment"
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 VERBS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 Shape = tuple[str, ...]
+# Where the name of an operation stands in a path tells what it is of.
+LEVELS = ("at the base", "on types", "on instances")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,11 @@ class Router:
         return tuple([place[1] if place in self._literals else "*" for place in enumerate(segments)])
 
     def _misnamed(self, segments: Shape) -> bool:
-        """True for `Patient//1` and `Patient/1/$nothing`: neither may be taken for a type of the compartment."""
-        if "" in segments:
-            return True
-        return len(segments) > 2 and segments[2][:1] in ("$", "_") and (2, segments[2]) not in self._literals
+        """True for `Patient//1`, `Patient/$nothing` and `Patient/1/_nothing`: none may be taken for an id or a type."""
+        return "" in segments or any(
+            segment[:1] in ("$", "_") and (place, segment) not in self._literals
+            for place, segment in enumerate(segments)
+        )
 
     def _check_type(self, name: str) -> None:
         if name not in self.types:
@@ -103,14 +106,15 @@ class Router:
             )
 
     def _no_path(self, segments: Shape) -> NotFound:
-        known = {literal for _, literal in self._literals if literal.startswith("$")}
-        near = nearest(segments[-1], known) if segments and segments[-1].startswith("$") else ""
-        return NotFound.of(f"There is no path '/{'/'.join(segments)[:200]}' below the FHIR base.{near}")
+        said, last = f"There is no path '/{'/'.join(segments)[:200]}' below the FHIR base.", segments[-1]
+        levels = sorted({LEVELS[place] for place, literal in self._literals if literal == last})
+        if last.startswith("$") and levels:
+            said += f" {last} is {' and '.join(levels)}."
+        elif last.startswith(("$", "_")):
+            said += nearest(last, {literal for _, literal in self._literals})
+        return NotFound.of(said, code="not-supported")
 
-    def _not_an_id(self, text: str) -> NotFound | BadRequest:
-        if text.startswith(("$", "_")):
-            known = {literal for _, literal in self._literals}
-            return NotFound.of(f"There is no '{text[:64]}' here.{nearest(text, known)}", code="not-supported")
+    def _not_an_id(self, text: str) -> BadRequest:
         return BadRequest.of(
             f"'{text[:80]}' is not an id: 1 to 64 of A-Z, a-z, 0-9, '-' and '.' are allowed.", code="value"
         )

@@ -27,12 +27,30 @@ JSON = "application/fhir+json"
         ("/Patient//1", "no path"),
         ("/Patient/_histori", "Did you mean '_history'?"),
         ("/Patient/$validat", "Did you mean '$validate'?"),
+        ("/$validat", "Did you mean '$validate'?"),
+        ("/$validate", "$validate is on instances and on types."),
     ],
 )
 def test_a_path_or_type_that_does_not_exist_is_404(api: Api, path: str, text: str) -> None:
     refused = api.get(path)
     assert refused.status_code == 404
     assert issues(refused)[0][0] in ("not-found", "not-supported")
+    assert text in refused.text
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/Patient/$meta-add", "$meta-add is on instances."),
+        ("/Patient/$nonsense", "no path"),
+        ("/Patient/_nonsense", "no path"),
+        ("/$validate", "$validate is on instances and on types."),
+        ("/Patient/1/_history/1/$meta", "$meta is at the base and on instances and on types."),
+    ],
+)
+def test_an_operation_that_is_not_there_is_404_by_post_too(api: Api, path: str, text: str) -> None:
+    refused = api.post(path, {"resourceType": "Parameters"})
+    assert refused.status_code == 404
     assert text in refused.text
 
 

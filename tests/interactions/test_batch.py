@@ -142,3 +142,9 @@ def test_an_empty_batch_is_answered_empty(api: Api) -> None:
     answered = api.post("", batch())
     assert (answered.status_code, "entry" in answered.json()) == (200, False)
     assert api.post("/", batch()).status_code == 200
+
+
+def test_a_bundle_without_a_type_is_told_so(api: Api) -> None:
+    refused = api.post("/", {"resourceType": "Bundle"})
+    assert refused.status_code == 400
+    assert "The Bundle has no type" in refused.text

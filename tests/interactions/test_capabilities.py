@@ -156,3 +156,10 @@ def test_terminology_capabilities_tell_of_built_in_systems_and_of_what_is_routed
 
 def test_it_stays_small_enough_for_clients_that_parse_it_first(api: Api) -> None:
     assert len(json.dumps(metadata(api))) < 1_000_000
+
+
+def test_no_interaction_is_listed_twice(api: Api) -> None:
+    rest = api.get("/metadata").json()["rest"][0]
+    for listed in (rest, *rest["resource"]):
+        codes = [each["code"] for each in listed["interaction"]]
+        assert len(codes) == len(set(codes))
