@@ -287,7 +287,12 @@ def _layered(registry: Registry, parameter: SearchParameter) -> list[str]:
 def _missing(parameter: SearchParameter, text: str, where: str) -> Missing | None:
     if not text:
         return None
-    if text not in ("true", "false") or parameter.kind in NEVER_MISSING:
-        found = f"':missing' is not supported on '{parameter.code}'" if text in ("true", "false") else f"'{text}'"
-        raise BadRequest.of(f"{found}; write :missing=true or :missing=false.", f"http.{where}")
+    if parameter.kind in NEVER_MISSING:
+        raise BadRequest.of(
+            f"The modifier ':missing' is not supported on '{parameter.code}' ({parameter.kind}).",
+            f"http.{where}",
+            code="not-supported",
+        )
+    if text not in ("true", "false"):
+        raise BadRequest.of(f"'{text[:40]}'; write :missing=true or :missing=false.", f"http.{where}")
     return Missing(parameter, text == "true")

@@ -116,6 +116,13 @@ def _asked(registry: Registry, where: Where, possible: Sequence[str], parameters
     return sorted(named)
 
 
+def _codes(name: str, text: str) -> list[str]:
+    """The search parameters that a parameter of the request speaks of."""
+    if name == "_sort":
+        return [part.removeprefix("-") for part in text.split(",") if part]
+    return [name.partition(":")[0].partition(".")[0]]
+
+
 def _shared(
     registry: Registry, types: Sequence[str], parameters: Parameters, lenient: bool
 ) -> tuple[list[tuple[str, str]], list[Issue]]:
@@ -123,10 +130,11 @@ def _shared(
     known = set.intersection(*(set(registry.of(name)) for name in types))
     kept, issues = [], []
     for name, text in parameters:
-        code = name.partition(":")[0].partition(".")[0]
-        if code.startswith("_") or code in known or not text:
+        strange = [code for code in _codes(name, text) if not code.startswith("_") and code not in known]
+        if not strange or not text:
             kept.append((name, text))
             continue
+        code = strange[0]
         of = "every type" if len(types) > 5 else "each of " + ", ".join(types)
         details = (
             f"'{code[:64]}' is not a search parameter of {of}.{nearest(code, known)} "

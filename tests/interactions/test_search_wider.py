@@ -129,3 +129,13 @@ def test_scopes_bound_wider_searches(stocked: Api) -> None:
     assert narrow.get("/Patient/p/Encounter").status_code == 403
     assert narrow.get("?_type=Observation,Patient").status_code == 403
     assert stocked.scoped("user/Observation.r").get("").status_code == 403
+
+
+def test_sorting_by_what_not_every_type_has_names_the_types(stocked: Api) -> None:
+    refused = stocked.get("/?_sort=-birthdate")
+    assert refused.status_code == 400
+    (issue,) = refused.json()["issue"]
+    assert issue["expression"] == ["http._sort"]
+    assert "'birthdate' is not a search parameter of every type" in issue["details"]["text"]
+    lenient = stocked.get("/?_sort=-birthdate", Prefer="handling=lenient").json()
+    assert "_sort" not in next(link["url"] for link in lenient["link"] if link["relation"] == "self")

@@ -203,3 +203,8 @@ def test_random_texts_are_found_alike_everywhere(services: Services) -> None:
         assert {
             name for name, document in documents.items() if finder.in_memory(document, f"_text={query}")
         } == expected
+
+
+def test_missing_is_no_modifier_of_words(finder: Finder) -> None:
+    with pytest.raises(BadRequest, match=r"The modifier ':missing' is not supported on '_text' \(fulltext\)\.$"):
+        finder.found("Observation", "_text:missing=true")
