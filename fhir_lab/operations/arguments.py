@@ -15,6 +15,7 @@ from fhir_lab.outcomes import BadRequest, Issue, nearest
 
 Json = dict[str, Any]
 _WHOLE = frozenset(("integer", "positiveInt", "unsignedInt"))
+_LOWEST = {"positiveInt": 1, "unsignedInt": 0}
 _MOMENTS = frozenset(("date", "dateTime", "instant"))
 # Primitives that are written as text may stand for each other: clients send a code as a string.
 _NOT_TEXT = _WHOLE | {"boolean", "decimal"}
@@ -101,10 +102,12 @@ def _from_text(parameter: Parameter, text: str) -> Any:
             raise BadRequest.of(f"'{text[:40]}' is neither true nor false.", where, code="value")
         return text == "true"
     if parameter.type in _WHOLE:
-        lowest = {"positiveInt": 1, "unsignedInt": 0}.get(parameter.type, -(2**31))
         plain = text.removeprefix("-")
-        if not (plain.isascii() and plain.isdigit()) or len(plain) > 10 or not lowest <= int(text) < 2**31:
-            raise BadRequest.of(f"'{text[:40]}' is not a {parameter.type}.", where, code="value")
+        if not (plain.isascii() and plain.isdigit()) or len(plain) > 10:
+            raise BadRequest.of(
+                f"'{text[:40]}' is no whole number, which '{parameter.name}' takes.", where, code="value"
+            )
+        _check_range(parameter, int(text), where)
         return int(text)
     if parameter.type == "decimal":
         try:
@@ -193,10 +196,21 @@ def _value_of(parameter: Parameter, entry: Json, where: str) -> Any:
         value, found = entry.get(name), name.removeprefix("value")
         fits = _fits(parameter.type, found[:1].lower() + found[1:], found)
     if not fits:
+        article = "an" if parameter.type[:1].lower() in "aeiou" else "a"
         raise BadRequest.of(
-            f"'{parameter.name}' is a {parameter.type}; found {found or 'nothing'}.", where, code="value"
+            f"'{parameter.name}' is {article} {parameter.type}; found {found or 'nothing'}.", where, code="value"
         )
+    if parameter.type in _WHOLE:
+        _check_range(parameter, value, f"{where}.value{found}")
     return value
+
+
+def _check_range(parameter: Parameter, number: int, where: str) -> None:
+    lowest = _LOWEST.get(parameter.type, -(2**31))
+    if not lowest <= number < 2**31:
+        raise BadRequest.of(
+            f"'{parameter.name}' is {number}; a whole number from {lowest} is allowed.", where, code="value"
+        )
 
 
 def _fits(wanted: str, primitive: str, complex_type: str) -> bool:

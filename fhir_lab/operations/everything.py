@@ -39,6 +39,7 @@ def everything(request: Request) -> Response:
     for what is not understood and for a patient that was merged into another.
     """
     arguments = Arguments.of(request)
+    _check_dates(request, arguments)
     wanted = _types(request, arguments)
     refine = partial(_refined, request, arguments)
     with request.reading() as unit:
@@ -57,6 +58,18 @@ def everything(request: Request) -> Response:
     path = "/".join(filter(None, (request.base, request.type, request.id, "$everything")))
     links = page_links(path, _queries(arguments, page), request.kept)
     return Response(200, bundle("searchset", entries, links=links, total=total, now=request.services.clock.now()))
+
+
+def _check_dates(request: Request, arguments: Arguments) -> None:
+    """Under their own names: below, they are asked of whichever parameter of a type has the date."""
+    for name in ("start", "end", "_since"):
+        text = arguments.one(name, "")
+        try:
+            if text:
+                date_range(text, request.services.settings.zone)
+        except ValueError:
+            said = f"{name} '{text[:40]}' is not a date or an instant such as 2026-11-20T08:30:00Z."
+            raise BadRequest.of(said, f"http.{name}", code="value") from None
 
 
 def _types(request: Request, arguments: Arguments) -> list[str]:

@@ -1,5 +1,6 @@
 """Observation/$lastn: the newest results of each kind. https://hl7.org/fhir/R4/observation-operation-lastn.html"""
 
+from fhir_lab.http.links import page_links
 from fhir_lab.interactions.bundles import bundle, searched
 from fhir_lab.interactions.message import Request, Response
 from fhir_lab.interactions.operation import HL7, Operation, Parameter
@@ -33,17 +34,14 @@ def lastn(request: Request) -> Response:
     with request.reading() as unit:
         found = last_n(unit, arguments.criteria, arguments.one("max", 1), lenient=request.lenient)
     cut = cut_of(arguments.criteria, "Observation")
-    entries = [searched(request.base, version, "match", cut) for version in found.matches]
-    entries += [searched(request.base, version, "include") for version in found.included]
+    shown = [] if ("_summary", "count") in arguments.criteria else found.matches
+    entries = [searched(request.base, version, "match", cut) for version in shown]
+    entries += [searched(request.base, version, "include") for version in found.included if shown]
     if found.outcomes:
         entries.append(reported(found.outcomes))
     total, now = len(found.matches), request.services.clock.now()
-    return Response(200, bundle("searchset", entries, links=[_self(request)], total=total, now=now))
-
-
-def _self(request: Request) -> dict[str, str]:
-    query = f"?{request.criteria}" if request.criteria else ""
-    return {"relation": "self", "url": f"{request.base}/Observation/$lastn{query}"}
+    links = page_links(f"{request.base}/Observation/$lastn", {"self": request.criteria}, request.kept)
+    return Response(200, bundle("searchset", entries, links=links, total=total, now=now))
 
 
 OPERATIONS = (

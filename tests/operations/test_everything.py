@@ -145,3 +145,13 @@ def test_a_merged_patient_points_to_the_one_that_goes_on(record: Api) -> None:
 )
 def test_what_cannot_be_answered_is_refused(record: Api, path: str, status: int) -> None:
     assert record.get(path).status_code == status
+
+
+@pytest.mark.parametrize("name", ["start", "end", "_since"])
+def test_a_date_that_is_none_is_refused_under_its_own_name(api: Api, name: str) -> None:
+    api.put("/Patient/p", patient("p"))
+    response = api.get(f"/Patient/p/$everything?{name}=ge2026")
+    assert response.status_code == 400
+    (issue,) = response.json()["issue"]
+    assert issue["expression"] == [f"http.{name}"]
+    assert issue["details"]["text"].startswith(f"{name} 'ge2026' is not a date")

@@ -103,3 +103,22 @@ def test_a_patient_sees_only_the_own_results(results: Api) -> None:
 )
 def test_what_cannot_be_answered_is_refused(results: Api, query: str) -> None:
     assert results.get(f"/Observation/$lastn{query}").status_code == 400
+
+
+def test_a_count_alone_has_no_entries(results: Api) -> None:
+    found = results.get("/Observation/$lastn?patient=a&_include=Observation:subject&_summary=count").json()
+    assert (found["total"], found.get("entry", [])) == (2, [])
+
+
+def test_the_self_link_keeps_the_format(results: Api) -> None:
+    link = results.get("/Observation/$lastn?patient=a&_format=json").json()["link"][0]
+    assert (link["relation"], link["url"].partition("$")[2]) == ("self", "lastn?patient=a&_format=json")
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_max_in_a_body_is_judged_as_in_the_url(results: Api, number: int) -> None:
+    body = {"resourceType": "Parameters", "parameter": [{"name": "max", "valueInteger": number}]}
+    response = results.post("/Observation/$lastn?patient=a", body)
+    assert response.status_code == 400
+    assert response.json()["issue"][0]["expression"] == ["Parameters.parameter[0].valueInteger"]
+    assert results.get(f"/Observation/$lastn?patient=a&max={number}").status_code == 400
