@@ -11,7 +11,7 @@ from fhir_lab.operations.arguments import Arguments
 from fhir_lab.operations.results import parameters, part
 from fhir_lab.outcomes import BadRequest, Forbidden
 from fhir_lab.security.access import Permission
-from fhir_lab.storage.expunge import expunge_deleted, expunge_versions
+from fhir_lab.storage.expunge import expunge_deleted, expunge_versions, waiting
 from fhir_lab.storage.unit import Unit
 
 DEFAULT_LIMIT = 1000
@@ -20,6 +20,8 @@ _NEEDED: tuple[Permission, ...] = ("u", "d")
 
 def expunge(request: Request) -> Response:
     """200 with `count`, the versions that are gone; at most `limit` resources and versions at once.
+
+    `waiting`, if any, is how many stay until a subscription was told of them, which takes moments: ask again.
 
     Raises `BadRequest` when neither kind is asked for, and `Forbidden` unless the scopes allow to update and delete
     everything of the type.
@@ -36,12 +38,14 @@ def expunge(request: Request) -> Response:
     types = _types(request)
     limit = arguments.one("limit", DEFAULT_LIMIT)
 
-    def work(unit: Unit) -> int:
-        which = (types, request.id or None, limit)
-        gone = expunge_deleted(unit, *which) if deleted else 0
-        return gone + (expunge_versions(unit, *which) if versions else 0)
+    def work(unit: Unit) -> tuple[int, int]:
+        place = (types, request.id or None)
+        gone = expunge_deleted(unit, *place, limit) if deleted else 0
+        gone += expunge_versions(unit, *place, limit) if versions else 0
+        return gone, waiting(unit, *place, deleted=deleted, versions=versions)
 
-    return parameters(part("count", "integer", request.writing(work)))
+    gone, left = request.writing(work)
+    return parameters(part("count", "integer", gone), *([part("waiting", "integer", left)] if left else []))
 
 
 def _types(request: Request) -> Sequence[str]:
@@ -71,6 +75,7 @@ OPERATIONS = (
             Parameter("expungeDeletedResources", "boolean", "Remove deleted resources with all their versions."),
             Parameter("expungePreviousVersions", "boolean", "Remove earlier versions of resources that are current."),
             Parameter("count", "integer", "How many versions are gone.", 1, "1", "out"),
+            Parameter("waiting", "integer", "How many stay until a subscription was told of them.", use="out"),
         ),
     ),
 )

@@ -1,13 +1,13 @@
 """Removing for good what was deleted, and the earlier versions of what is current.
 
 R4 has no such operation; the law of many countries asks for it. The audit trail keeps that it was done, and to what, as
-`Type/id`. What subscribers are still to be told of waits: it goes the next time.
+`Type/id`. What a subscription to its type is still to be told of waits: it goes the next time.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select, update
 
 from fhir_lab.storage.numbers import new_id
 from fhir_lab.storage.referrers import referrers_of
@@ -31,11 +31,7 @@ def expunge_deleted(unit: Unit, types: Sequence[str], resource_id: str | None, l
     One that others still refer to keeps its place without content, as if it had never been written. Returns how many
     versions went.
     """
-    waiting = exists().where(outbox.c.seq == change.c.seq, change.c.resource_pk == resource.c.pk)
-    query = select(resource.c.pk, resource.c.type, resource.c.id, resource.c.version).where(
-        resource.c.deleted.is_(True), resource.c.version > 0, ~waiting, *_which(types, resource_id)
-    )
-    rows = _locked(unit, query.order_by(resource.c.pk).limit(limit))
+    rows = _locked(unit, _deleted(types, resource_id).where(~_awaited()).order_by(resource.c.pk).limit(limit))
     if not rows:
         return 0
     pks = [row.pk for row in rows]
@@ -50,23 +46,67 @@ def expunge_versions(unit: Unit, types: Sequence[str], resource_id: str | None, 
 
     Returns how many went.
     """
-    waiting = exists().where(
-        outbox.c.seq == change.c.seq,
-        change.c.resource_pk == resource_history.c.resource_pk,
-        change.c.version <= resource_history.c.version,
-    )
-    versions = (
-        select(resource_history.c.resource_pk.label("pk"), resource.c.type, resource.c.id, resource_history.c.version)
-        .join_from(resource_history, resource, resource.c.pk == resource_history.c.resource_pk)
-        .where(resource.c.deleted.is_(False), ~waiting, *_which(types, resource_id))
-    )
-    rows = _locked(unit, versions.order_by("pk", resource_history.c.version).limit(limit))
+    key = ("pk", resource_history.c.version)
+    rows = _locked(unit, _earlier(types, resource_id).where(~_awaited(earlier=True)).order_by(*key).limit(limit))
     _record(unit, rows)
     for row in rows:
-        same = (row.pk, row.version)
-        for table in (resource_history, change):
-            unit.connection.execute(delete(table).where(table.c.resource_pk == same[0], table.c.version == same[1]))
+        unit.connection.execute(
+            delete(resource_history).where(
+                resource_history.c.resource_pk == row.pk, resource_history.c.version == row.version
+            )
+        )
+        _forget(unit, and_(change.c.resource_pk == row.pk, change.c.version == row.version))
     return len(rows)
+
+
+def waiting(
+    unit: Unit, types: Sequence[str], resource_id: str | None, *, deleted: bool = False, versions: bool = False
+) -> int:
+    """How many deleted resources and earlier versions stay until a subscription was told of them."""
+    queries = [_deleted(types, resource_id).where(_awaited())] if deleted else []
+    queries += [_earlier(types, resource_id).where(_awaited(earlier=True))] if versions else []
+    return sum(
+        unit.connection.execute(select(func.count()).select_from(query.subquery())).scalar_one() for query in queries
+    )
+
+
+def _deleted(types: Sequence[str], resource_id: str | None) -> Select[Any]:
+    return select(resource.c.pk, resource.c.type, resource.c.id, resource.c.version).where(
+        resource.c.deleted.is_(True), resource.c.version > 0, *_which(types, resource_id)
+    )
+
+
+def _earlier(types: Sequence[str], resource_id: str | None) -> Select[Any]:
+    return (
+        select(resource_history.c.resource_pk.label("pk"), resource.c.type, resource.c.id, resource_history.c.version)
+        .join_from(resource_history, resource, resource.c.pk == resource_history.c.resource_pk)
+        .where(resource.c.deleted.is_(False), *_which(types, resource_id))
+    )
+
+
+def _awaited(*, earlier: bool = False) -> ColumnElement[bool]:
+    """True where a change (`earlier`: of this version or one before) was not matched yet, and somebody may listen.
+
+    A change of a Subscription itself always counts: matching it is what makes the subscription begin.
+    """
+    state = subscription_state.c
+    listens = exists().where(
+        or_(state.activated.is_not(None), state.status == "requested"),
+        state.criteria.like(resource.c.type.concat("?%")),
+    )
+    unmatched = exists().where(
+        outbox.c.seq == change.c.seq,
+        change.c.resource_pk == resource.c.pk,
+        *([change.c.version <= resource_history.c.version] if earlier else []),
+    )
+    return and_(unmatched, or_(resource.c.type == "Subscription", listens))
+
+
+def _forget(unit: Unit, which: ColumnElement[bool]) -> None:
+    """Take changes out of the feed, and out of the outbox where nobody is to be told of them."""
+    gone = select(change.c.seq).where(which)
+    unit.connection.execute(delete(outbox).where(outbox.c.seq.in_(gone)))
+    unit.connection.execute(delete(change).where(which))
 
 
 def _which(types: Sequence[str], resource_id: str | None) -> list[ColumnElement[bool]]:
@@ -81,7 +121,7 @@ def _locked(unit: Unit, query: Select[Any]) -> list[Any]:
 def _remove(unit: Unit, pks: Sequence[int]) -> None:
     connection = unit.connection
     connection.execute(delete(resource_history).where(resource_history.c.resource_pk.in_(pks)))
-    connection.execute(delete(change).where(change.c.resource_pk.in_(pks)))
+    _forget(unit, change.c.resource_pk.in_(pks))
     connection.execute(delete(notification).where(notification.c.subscription_pk.in_(pks)))
     connection.execute(delete(subscription_state).where(subscription_state.c.pk.in_(pks)))
     referred = referrers_of(unit, list(pks))

@@ -5,15 +5,22 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from fhir_lab.storage.tables import audit_event, change, resource, resource_history
+from fhir_lab.storage.tables import audit_event, change, outbox, resource, resource_history
 from fhir_lab.subscriptions.notify import match_changes
 from tests.support.api import Api, Json, observation, patient
+from tests.support.subscribing import subscription
 
 
 def asked(api: Api, path: str, **flags: Any) -> Any:
     kinds = {bool: "valueBoolean", int: "valueInteger"}
     parts = [{"name": name, kinds[type(value)]: value} for name, value in flags.items()]
     return api.post(f"{path}/$expunge", {"resourceType": "Parameters", "parameter": parts})
+
+
+def answer(api: Api, path: str, **flags: Any) -> dict[str, int]:
+    response = asked(api, path, **flags)
+    assert response.status_code == 200, response.text
+    return {each["name"]: each["valueInteger"] for each in response.json()["parameter"]}
 
 
 def gone(api: Api, path: str = "", **flags: Any) -> int:
@@ -81,13 +88,33 @@ def test_the_audit_trail_keeps_that_it_was_done(stored: Api) -> None:
     assert [tuple(row) for row in rows] == [("tester", "D", "Patient", "b")]
 
 
-def test_what_subscribers_are_still_to_be_told_of_waits(api: Api) -> None:
+def test_what_subscribers_are_still_to_be_told_of_waits_and_the_answer_says_so(api: Api) -> None:
+    assert api.post("/Subscription", subscription("https://a.example/in", "Patient?gender=male")).status_code == 201
     api.put("/Patient/b", patient("b"))
-    api.delete("/Patient/b")
-    assert gone(api, "/Patient/b", expungeDeletedResources=True) == 0
+    api.put("/Patient/b", patient("b", birthDate="1970"))
+    assert answer(api, "/Patient/b", expungePreviousVersions=True) == {"count": 0, "waiting": 1}
+    api.put("/Basic/b", {"resourceType": "Basic", "id": "b", "code": {"text": "x"}})
+    for path in ("/Patient/b", "/Basic/b"):
+        assert api.delete(path).status_code == 200
+    assert answer(api, "/Patient/b", expungeDeletedResources=True) == {"count": 0, "waiting": 1}
+    assert answer(api, "", expungeDeletedResources=True) == {"count": 2, "waiting": 1}
+    assert [api.get(path).status_code for path in ("/Patient/b", "/Basic/b")] == [410, 404]
     while match_changes(api.services):
         pass
-    assert gone(api, "/Patient/b", expungeDeletedResources=True) == 2
+    assert answer(api, "/Patient/b", expungeDeletedResources=True) == {"count": 3}
+
+
+def test_nothing_waits_where_no_subscriber_listens(api: Api) -> None:
+    assert api.post("/Subscription", subscription("https://a.example/in", "Observation?_id=b")).status_code == 201
+    for born in ("1970", "1971"):
+        for name in ("a", "b"):
+            api.put(f"/Patient/{name}", patient(name, birthDate=born))
+    api.delete("/Patient/b")
+    assert answer(api, "/Patient/a", expungePreviousVersions=True) == {"count": 1}
+    assert answer(api, "/Patient/b", expungeDeletedResources=True) == {"count": 3}
+    with api.services.database.read() as connection:
+        queued, fed = (set(connection.scalars(select(table.c.seq))) for table in (outbox, change))
+    assert queued <= fed
 
 
 @pytest.mark.parametrize("scopes", ["user/Patient.rs", "user/Patient.crus", "user/Patient.cruds?gender=male"])
