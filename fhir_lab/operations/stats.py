@@ -59,6 +59,7 @@ def stats(request: Request) -> Response:
     """
     arguments = Arguments.of(request)
     wanted = _codings(arguments)
+    _check_subject(request, arguments.one("subject"))
     names = [_statistic(name) for name in dict.fromkeys(arguments.all("statistic"))]
     with request.reading() as unit:
         series = _series(unit, _criteria(request, arguments, wanted), wanted)
@@ -78,6 +79,14 @@ def _codings(arguments: Arguments) -> list[Coding]:
     if not found or not all(code for _, code in found):
         raise BadRequest.of("$stats needs a code, with its system, or a coding.", "http.code", code="required")
     return list(dict.fromkeys(found))
+
+
+def _check_subject(request: Request, subject: str) -> None:
+    """The answer repeats it as a reference, so it has to be one."""
+    if ":" not in subject and request.services.locator.local(subject) is None:
+        raise BadRequest.of(
+            f"subject '{subject[:80]}' is not the URL of a resource, such as Patient/123.", "http.subject", code="value"
+        )
 
 
 def _statistic(name: str) -> str:

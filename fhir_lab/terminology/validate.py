@@ -88,6 +88,8 @@ def _judged(
     if concept is None:
         where = "is not known here" if system is None else "is known here only in part"
         return Verdict(True, f"Whether '{code}' exists cannot be told: its code system {where}.", shown)
+    if given and not known:
+        return Verdict(True, f"Whether '{given}' is a display of the code '{code}' cannot be told: none is known here.")
     return Verdict(True, "", shown)
 
 

@@ -145,6 +145,9 @@ def test_a_patient_sees_no_statistics_of_others(glucose: Api) -> None:
         f"{GLUCOSE}&statistic=average&duration=1e300",
         f"{GLUCOSE}&statistic=average&limit=0",
         f"{GLUCOSE}&statistic=average&nothing=1",
+        f"{GLUCOSE.replace('Patient/a', 'a')}&statistic=average",
+        f"{GLUCOSE.replace('Patient/a', 'Pateint/a')}&statistic=average",
+        f"{GLUCOSE.replace('Patient/a', 'Patient/a,Patient/b')}&statistic=average",
     ],
 )
 def test_what_cannot_be_answered_is_refused(glucose: Api, query: str) -> None:

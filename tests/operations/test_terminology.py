@@ -283,6 +283,7 @@ def test_a_large_expansion_is_given_in_pages_only(api: Api) -> None:
         (f"url={BIRDS}&system={LOINC}&code=718-7&display=Hb", True, None, "Hb"),
         (f"url={GENDER}&system=http://hl7.org/fhir/administrative-gender&code=male", True, None, None),
         (f"url={GENDER}&system=http://hl7.org/fhir/administrative-gender&code=Male", False, "Male", None),
+        (f"url={GENDER}&system=http://hl7.org/fhir/administrative-gender&code=male&display=Mann", True, "'Mann'", None),
         ("url=http://hl7.org/fhir/ValueSet/observation-codes&system=http://loinc.org&code=1-8", True, "in part", None),
     ],
 )
