@@ -78,11 +78,12 @@ class Operation:
             object.__setattr__(self, "url", OURS + self.id)
 
     def rows(self) -> Iterator[Interaction]:
-        """What is routed for it: POST on each level, and GET where it changes nothing."""
+        """What is routed for it: POST on each level; GET where it changes nothing and a URL carries all it needs."""
+        needs_body = any(parameter.min and not parameter.primitive for parameter in self.inputs.values())
         levels = ((ANY if self.system else (), ""), (self.on_type, "/{type}"), (self.on_instance, "/{type}/{id}"))
         for types, path in levels:
             if types:
-                for method, content in (("POST", "parameters"),) if self.affects_state else _BOTH:
+                for method, content in _POST if self.affects_state or needs_body else _BOTH:
                     yield Interaction(
                         "operation",
                         method,
@@ -123,7 +124,8 @@ class Operation:
         }
 
 
-_BOTH = (("GET", ""), ("POST", "parameters"))
+_POST = (("POST", "parameters"),)
+_BOTH = (("GET", ""), *_POST)
 
 
 def _described(parameter: Parameter) -> Json:

@@ -72,6 +72,10 @@ class Router:
         if "{type}" in values:
             self._check_type(resource_type)
         interaction = _for_type(found, resource_type)
+        if method == "HEAD" and interaction.operation is not None and interaction.operation.asynchronous:
+            raise MethodNotAllowed.of(
+                "HEAD would start a job; send GET or POST.", headers={"Allow": "GET, OPTIONS, POST"}
+            )
         if "{id}" in values and not ID.fullmatch(resource_id):
             raise self._not_an_id(resource_id)
         if interaction.name == COMPARTMENT_SEARCH:

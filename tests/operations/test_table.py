@@ -63,3 +63,13 @@ def test_every_definition_that_the_capability_statement_names_can_be_read_and_fo
         [entry] = api.get(f"/OperationDefinition?url={operation.url}").json()["entry"]
         assert entry["resource"]["id"] == operation.id
     api.close()
+
+
+def test_what_a_url_cannot_carry_is_not_routed_for_get_and_head_starts_no_job(sqlite_services: Services) -> None:
+    api = Api(sqlite_services)
+    get = api.get("/Patient/$match")
+    assert (get.status_code, get.headers["allow"]) == (405, "OPTIONS, POST")
+    head = api.call("HEAD", "/$export")
+    assert (head.status_code, head.headers["allow"]) == (405, "GET, OPTIONS, POST")
+    assert api.call("HEAD", "/$meta").status_code == 200
+    api.close()
