@@ -7,7 +7,7 @@ them are known (measured at a million: 20 ms, then 2). The two conditions stay; 
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import ColumnElement, FromClause, func
+from sqlalchemy import ColumnElement, FromClause, Table, func, text
 
 from fhir_lab.search.columns import ANSWERED, DateColumn
 from fhir_lab.search.kinds.date import DateValue
@@ -36,18 +36,17 @@ def windows(criteria: Iterable[Criterion]) -> Iterator[Rows]:
             after[key] = max(getattr(value, AFTER[value.prefix]), after.get(key, value.low))
         elif value.prefix in BEFORE:
             before[key] = min(getattr(value, BEFORE[value.prefix]), before.get(key, value.high))
-    for key in after.keys() & before.keys():
-        column = ANSWERED[key]
-        if isinstance(column, DateColumn) and column.low.table.name in SPANS and after[key] < before[key]:
-            yield _overlapping(key[0], column, after[key], before[key])
+    for resource_type, code in after.keys() & before.keys():
+        start, end = after[resource_type, code], before[resource_type, code]
+        column, table = ANSWERED[resource_type, code], LAB_TABLES[resource_type]
+        if isinstance(column, DateColumn) and SPANS.get(table.name) == column.high.name and start < end:
+            yield _overlapping(table, column.high.name, start, end)
 
 
-def _overlapping(resource_type: str, column: DateColumn, start: int, end: int) -> Rows:
-    first, last = column.low.name, column.high.name
-
+def _overlapping(table: Table, high: str, start: int, end: int) -> Rows:
     def test(row: FromClause) -> ColumnElement[bool]:
-        low, high = row.c[first], row.c[last]
-        span = func.int8range(func.least(low, high), func.greatest(low, high), "[]")
+        key, last = row.c.sort_key, func.coalesce(row.c[high], row.c.sort_key)
+        span = func.int8range(func.least(key, last), func.greatest(key, last), text("'[]'"))
         return span.bool_op("&&")(func.int8range(start, end))
 
-    return Rows(LAB_TABLES[resource_type], test, MANY)
+    return Rows(table, test, MANY)

@@ -8,18 +8,19 @@ branch_labels = None
 depends_on = None
 
 SPANS = {
-    "service_request": ("authored_low", "authored_high"),
-    "specimen": ("collected_low", "collected_high"),
-    "observation": ("effective_low", "effective_high"),
-    "diagnostic_report": ("effective_low", "effective_high"),
+    "service_request": "authored_high",
+    "specimen": "collected_high",
+    "observation": "effective_high",
+    "diagnostic_report": "effective_high",
 }
 
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
-        for table, (low, high) in SPANS.items():
-            span = f"int8range(LEAST({low}, {high}), GREATEST({low}, {high}), '[]')"
-            op.execute(f"CREATE INDEX ix_{table}_span ON {table} USING gist ({span}) WHERE {low} IS NOT NULL")
+        for table, high in SPANS.items():
+            end = f"COALESCE({high}, sort_key)"
+            span = f"int8range(LEAST(sort_key, {end}), GREATEST(sort_key, {end}), '[]')"
+            op.execute(f"CREATE INDEX ix_{table}_span ON {table} USING gist ({span})")
 
 
 def downgrade() -> None:

@@ -46,8 +46,8 @@ def test_a_window_is_what_both_bounds_find(finder: Finder) -> None:
 
 def test_postgresql_has_an_index_for_it(postgres_services: Services) -> None:
     query = (
-        "EXPLAIN SELECT pk FROM observation WHERE effective_low < 5 AND int8range(LEAST(effective_low, effective_high),"
-        " GREATEST(effective_low, effective_high), '[]') && int8range(1, 5)"
+        "EXPLAIN SELECT pk FROM observation WHERE int8range(LEAST(sort_key, COALESCE(effective_high, sort_key)),"
+        " GREATEST(sort_key, COALESCE(effective_high, sort_key)), '[]') && int8range(1, 5)"
     )
     with postgres_services.database.read() as connection:
         connection.execute(text("SET enable_seqscan = off"))

@@ -20,14 +20,15 @@ Micros = BigInteger
 NO_DATE = -(2**62)
 
 
-def spanned(table: Table, low: str, high: str) -> None:
-    """Let PostgreSQL find the rows whose range [low, high) overlaps another: see `search.windows`.
+def spanned(table: Table, high: str) -> None:
+    """Let PostgreSQL find the rows whose range from `sort_key` to `high` overlaps another: see `search.windows`.
 
-    SQLite has no such index. A range that ends before it begins, which only the laboratory's own SQL could write, is
-    kept as the range between the two.
+    SQLite has no such index. It holds every row, for only then does the planner use what ANALYZE learns of the spans. A
+    range that ends before it begins, which only the laboratory's own SQL could write, is the range between the two.
     """
-    span = f"int8range(LEAST({low}, {high}), GREATEST({low}, {high}), '[]')"
-    statement = f"CREATE INDEX ix_{table.name}_span ON {table.name} USING gist ({span}) WHERE {low} IS NOT NULL"
+    end = f"COALESCE({high}, sort_key)"
+    span = f"int8range(LEAST(sort_key, {end}), GREATEST(sort_key, {end}), '[]')"
+    statement = f"CREATE INDEX ix_{table.name}_span ON {table.name} USING gist ({span})"
 
     def create(_: Table, connection: Connection, **__: object) -> None:
         if connection.dialect.name == "postgresql":

@@ -274,12 +274,12 @@ def _number_rows(table: Table, connection: Connection, **_: object) -> None:
 for _table in LAB_TABLES.values():
     event.listen(_table, "after_create", _number_rows)
 
-# The dates that a search may bound from both sides, by table.
+# The dates that a search may bound from both sides, by table: from `sort_key` to this column.
 SPANS = {
-    "service_request": ("authored_low", "authored_high"),
-    "specimen": ("collected_low", "collected_high"),
-    "observation": ("effective_low", "effective_high"),
-    "diagnostic_report": ("effective_low", "effective_high"),
+    "service_request": "authored_high",
+    "specimen": "collected_high",
+    "observation": "effective_high",
+    "diagnostic_report": "effective_high",
 }
 for _table in (service_request, specimen, observation, diagnostic_report):
-    spanned(_table, *SPANS[_table.name])
+    spanned(_table, SPANS[_table.name])
