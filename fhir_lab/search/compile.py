@@ -56,10 +56,13 @@ class Compiler:
         self._found: dict[tuple[tuple[str, ...], str], tuple[tuple[str, int], ...]] = {}
 
     def sets(self, resource_type: str, criteria: Iterable[Criterion]) -> list[Set]:
-        """One set per criterion, and those that help PostgreSQL to find them."""
-        asked = list(criteria)
-        sets = [self.set(resource_type, criterion) for criterion in asked]
-        return [*sets, *windows(asked)] if self._unit.connection.dialect.name == "postgresql" else sets
+        """One set per criterion."""
+        return [self.set(resource_type, criterion) for criterion in criteria]
+
+    def all_of(self, resource_type: str, criteria: Sequence[Criterion]) -> list[Set]:
+        """The sets of resources that satisfy every criterion: one each, and those by which PostgreSQL finds them."""
+        sets = self.sets(resource_type, criteria)
+        return [*sets, *windows(criteria)] if self._unit.connection.dialect.name == "postgresql" else sets
 
     def set(self, resource_type: str, criterion: Criterion) -> Set:
         """The resources of the type that satisfy one criterion."""
@@ -69,7 +72,7 @@ class Compiler:
         if isinstance(criterion, Missing):
             return _missing(criterion.parameter, criterion.missing)
         if isinstance(criterion, And):
-            return Intersection(resource_type, tuple(self.sets(resource_type, criterion.criteria)))
+            return Intersection(resource_type, tuple(self.all_of(resource_type, criterion.criteria)))
         if isinstance(criterion, Or):
             return union_of(self.sets(resource_type, criterion.criteria))
         if isinstance(criterion, Not):

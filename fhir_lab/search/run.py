@@ -128,7 +128,7 @@ def sets_of(unit: Unit, query: Query, reaches: Reaches) -> list[Set]:
     """
     restart()
     allowed = reaches.allowed(query.type, "s")
-    sets = Compiler(unit, reaches.readable).sets(query.type, query.criteria)
+    sets = Compiler(unit, reaches.readable).all_of(query.type, query.criteria)
     return sets if allowed is None else [*sets, allowed]
 
 

@@ -2,7 +2,8 @@
 
 Each bound alone is a range over a large part of everything, and PostgreSQL takes the two for independent: it reads rows
 in the order of the key, hoping for matches. As a range that overlaps another, both the number of rows and an index for
-them are known (measured at a million: 20 ms, then 2). The two conditions stay; this one follows from them.
+them are known (measured at a million: 20 ms, then 2). The two conditions stay; this one follows from both together, so
+it has no place where either of them would do.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,7 @@ BEFORE = {"lt": "low", "le": "high", "eb": "low"}
 
 
 def windows(criteria: Iterable[Criterion]) -> Iterator[Rows]:
-    """A set for each date that an index of spans answers and that the criteria bound from both sides."""
+    """A set for each date that has an index of spans and that the criteria, all of which hold, bound on both sides."""
     after: dict[tuple[str, str], int] = {}
     before: dict[tuple[str, str], int] = {}
     for criterion in criteria:

@@ -54,3 +54,18 @@ def test_postgresql_has_an_index_for_it(postgres_services: Services) -> None:
         plan = "\n".join(row[0] for row in connection.execute(text(query)))
         connection.execute(text("RESET enable_seqscan"))
     assert "ix_observation_span" in plan
+
+
+def test_either_bound_is_what_one_or_the_other_finds(finder: Finder) -> None:
+    rng = random.Random(12)
+    finder.put(*(_observation(rng, number) for number in range(80)))
+    dates = [*DAYS, "2026-03", "2026"]
+    for _ in range(60):
+        lower, upper = (
+            (rng.choice(["ge", "gt", "sa"]), rng.choice(dates)),
+            (rng.choice(["lt", "le", "eb"]), rng.choice(dates)),
+        )
+        either = set(finder.ids("Observation", f"_filter=date {' '.join(lower)} or date {' '.join(upper)}&_count=1000"))
+        one = set(finder.ids("Observation", f"date={''.join(lower)}&_count=1000"))
+        other = set(finder.ids("Observation", f"date={''.join(upper)}&_count=1000"))
+        assert either == one | other, (lower, upper)
