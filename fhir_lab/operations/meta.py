@@ -7,6 +7,7 @@ it as of any other change. One that changes nothing makes none.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fhir_lab.documents import Resource, parse
@@ -52,11 +53,9 @@ def _changed(request: Request, change: Change) -> Response:
     given: Json = Arguments.of(request).one("meta")
 
     def work(unit: Unit) -> Json:
-        current = repository.read(unit, request.type, request.id)
-        assert current.content is not None
-        resource = _with_labels(parse(current.content), given, change)
-        entry = Entry("PUT", request.type, id=request.id, resource=resource, if_match=f'W/"{current.version}"')
-        [written] = apply(unit, [entry])
+        repository.read(unit, request.type, request.id)  # what is answered must be readable
+        patched = partial(_with_labels, given=given, change=change)
+        [written] = apply(unit, [Entry("PATCH", request.type, id=request.id, change=patched)])
         return _meta_of(written.content)
 
     return parameters(part("return", "Meta", request.writing(work)))

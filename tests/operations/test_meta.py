@@ -1,5 +1,7 @@
 """$meta, $meta-add and $meta-delete. https://hl7.org/fhir/R4/resource-operation-meta.html"""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.support.api import Api, Json, patient
@@ -57,6 +59,16 @@ def test_labels_are_added_as_a_new_version_and_taken_away_again(api: Api) -> Non
     assert _labels(left) == {"tag": [OTHER]}
     stored = api.get("/Patient/a").json()
     assert {name: value for name, value in stored.items() if name != "meta"} == patient("a")
+
+
+def test_labels_added_at_the_same_time_are_all_kept(api: Api) -> None:
+    api.put("/Patient/a", patient("a"))
+    tags = [{"system": "http://tags.example", "code": f"t{number}"} for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda tag: api.post("/Patient/a/$meta-add", _given(tag=[tag])), tags))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    found = _labels(api.get("/Patient/a/$meta").json())["tag"]
+    assert sorted(tag["code"] for tag in found) == [tag["code"] for tag in tags]
 
 
 def test_adding_labels_needs_the_right_to_update(api: Api) -> None:
